@@ -1,0 +1,1 @@
+//! Debezium connectors: applied and inspected.

@@ -1,0 +1,1 @@
+//! Merchant tax metadata into invoice's tax info.

@@ -1,0 +1,1 @@
+//! Users, roles, policies, service accounts, signing keys.

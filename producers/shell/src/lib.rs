@@ -1,0 +1,1 @@
+//! The HTTP kit that every service stands on.

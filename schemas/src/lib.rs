@@ -1,0 +1,1 @@
+//! Row types of the topics and the registry's guard.
