@@ -1,1 +1,61 @@
-//! Merchant tax metadata into invoice's tax info.
+//! Merchants' tax metadata, carried into invoice's `tax_info`.
+#![doc = include_str!("../README.md")]
+
+mod apply;
+mod decide;
+
+use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Topic};
+use schemas::Row as _;
+use schemas::commerce::merchant::Merchant;
+use sqlx::PgPool;
+
+pub use decide::{Plan, TaxInfo};
+
+/// The consumer's name: crate, group, subcommand argument, metric label.
+pub const NAME: &str = "merchant-tax";
+
+/// How the outcome of an update that changes nothing of a merchant's tax is counted.
+pub const UNCHANGED: &str = "tax-unchanged";
+
+/// The consumer.
+#[derive(Debug, Clone)]
+pub struct MerchantTax {
+    invoice: PgPool,
+}
+
+impl MerchantTax {
+    /// A consumer that writes this invoice database.
+    #[must_use]
+    pub fn new(invoice: PgPool) -> Self {
+        Self { invoice }
+    }
+}
+
+impl Consumer for MerchantTax {
+    type Row = Merchant;
+    type Plan = Plan;
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn topics(&self) -> Vec<Topic<Merchant>> {
+        vec![Topic::of::<Merchant>(|merchant| merchant, |merchant| merchant.deleted_at.is_some())]
+    }
+
+    fn inherit(merchant: &mut Merchant, earlier: Merchant) {
+        merchant.inherit(earlier);
+    }
+
+    fn home(&self) -> &PgPool {
+        &self.invoice
+    }
+
+    fn decide(&self, change: &Change<Merchant>) -> Decision<Plan> {
+        decide::decide(change)
+    }
+
+    async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
+        apply::apply(&self.invoice, batch).await
+    }
+}

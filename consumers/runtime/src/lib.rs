@@ -1,1 +1,29 @@
-//! The consumer loop.
+//! The consumer loop: subscribe, decode, fold, decide, apply, retry, park, commit, measure, stop.
+#![doc = include_str!("../README.md")]
+
+mod assignment;
+mod backoff;
+pub mod change;
+pub mod consumer;
+mod control;
+pub mod epoch;
+pub mod fold;
+pub mod frontier;
+pub mod guard;
+pub mod inbox;
+mod lane;
+pub mod parked_keys;
+pub mod parking;
+mod poll;
+pub mod record;
+pub mod settings;
+pub mod topic;
+pub mod verdict;
+pub mod worker;
+
+pub use change::{Change, Coordinates, Effect, EntityKey};
+pub use consumer::{Batch, Consumer, Decision, Outcome, Planned};
+pub use settings::Settings;
+pub use topic::Topic;
+pub use verdict::Fault;
+pub use worker::{Surroundings, run};

@@ -1,0 +1,48 @@
+# The front door. Logic lives in stack/; each target is one line here.
+.DEFAULT_GOAL := list
+.PHONY: list up demo down status logs clean doctor test test-fast bench lint boundaries schemas
+
+list: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+up: ## fetch, start and build everything, migrate, apply, run it (again: mends what is down)
+	@stack/run up
+
+demo: ## one sale through the whole platform, on the stack that is up
+	@stack/run demo
+
+down: ## stop everything
+	@stack/run down
+
+status: ## what runs, where, and its memory
+	@stack/run status || true
+
+logs: ## follow the logs (S=kafka: one of them)
+	@stack/run logs $(S)
+
+clean: ## forget data and passwords of the stack (asks; YES=1 does not)
+	@stack/run clean $(if $(YES),--yes)
+
+doctor: ## what is missing, wrong or taken here, and what to type
+	@stack/doctor
+
+test: ## every test, on a stack of its own
+	@tests/run
+
+test-fast: ## the tests that need no server
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --locked; else cargo test --workspace --locked; fi
+	@python3 -B -m unittest discover -q -t . -s stack/tests
+
+bench: ## the measured claims
+	@bench/run
+
+lint: ## format and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+boundaries: ## who may depend on whom
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; else echo "cargo-deny is absent: bans, licenses and sources not checked"; fi
+	cargo test --locked -p boundaries
+
+schemas: ## what is in schemas/ against the registry
+	@stack/run sluice schemas check

@@ -1,0 +1,123 @@
+//! Which partitions are ours: what happens when the group gives and takes them.
+
+use std::sync::{Arc, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::consumer::Consumer;
+use crate::lane::Lane;
+use crate::poll;
+use crate::worker::Worker;
+
+/// The callbacks of one consumer's Kafka client. All of them run inside `poll`, on the polling thread.
+pub(crate) struct Assignment<C: Consumer> {
+    worker: Arc<Worker<C>>,
+}
+
+impl<C: Consumer> Assignment<C> {
+    pub(crate) fn new(worker: Arc<Worker<C>>) -> Self {
+        Self { worker }
+    }
+
+    /// Partitions begin paused and at no offset: each lane finds out where it starts (committed offset, fingerprint,
+    /// target) without keeping the polling thread from polling.
+    fn assign(&self, kafka: &BaseConsumer<Self>, partitions: &mut TopicPartitionList) {
+        let _one_at_a_time = self.worker.assigning.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = partitions.set_all_offsets(Offset::End) {
+            tracing::error!(%error, "cannot prepare an assignment");
+        }
+        let assigned = match kafka.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => kafka.incremental_assign(partitions),
+            _ => kafka.assign(partitions),
+        };
+        if let Err(error) = assigned.and_then(|()| kafka.pause(partitions)) {
+            tracing::error!(consumer = self.worker.name(), %error, "an assignment was not taken");
+            return;
+        }
+        for element in partitions.elements() {
+            let Some((name, topic)) = self.worker.topics.get_key_value(element.topic()) else { continue };
+            let lane = Lane::new(self.worker.clone(), topic.clone(), element.partition());
+            let mut lanes = self.worker.lanes.write().unwrap_or_else(PoisonError::into_inner);
+            let replaced = lanes.entry(name.clone()).or_default().insert(element.partition(), lane.clone());
+            drop(lanes);
+            if let Some(replaced) = replaced {
+                replaced.close();
+            }
+            lane.start();
+        }
+        tracing::info!(consumer = self.worker.name(), partitions = names(partitions), "partitions assigned");
+    }
+
+    /// What is being applied is finished (within the drain deadline) and committed; the rest is dropped, and redelivered
+    /// to whoever has the partition next. A lane that does not finish in time goes on as a zombie whose effects the
+    /// guard makes harmless, and whose offset is not committed.
+    fn revoke(&self, kafka: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
+        let mut revoked = Vec::new();
+        {
+            let mut lanes = self.worker.lanes.write().unwrap_or_else(PoisonError::into_inner);
+            for element in partitions.elements() {
+                revoked.extend(lanes.get_mut(element.topic()).and_then(|topic| topic.remove(&element.partition())));
+            }
+        }
+        poll::close(&revoked, self.worker.settings.drain);
+        if !kafka.assignment_lost() {
+            poll::commit(kafka, &revoked, rdkafka::consumer::CommitMode::Sync);
+        }
+        let unassigned = match kafka.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => kafka.incremental_unassign(partitions),
+            _ => kafka.unassign(),
+        };
+        if let Err(error) = unassigned {
+            tracing::error!(consumer = self.worker.name(), %error, "a revocation was not taken");
+        }
+        tracing::info!(consumer = self.worker.name(), partitions = names(partitions), "partitions revoked");
+    }
+}
+
+fn names(partitions: &TopicPartitionList) -> String {
+    let names: Vec<_> = partitions.elements().iter().map(|e| format!("{}[{}]", e.topic(), e.partition())).collect();
+    names.join(" ")
+}
+
+impl<C: Consumer> ClientContext for Assignment<C> {
+    /// The end of each partition, for lag.
+    fn stats(&self, statistics: Statistics) {
+        for lane in self.worker.lanes() {
+            let topic = statistics.topics.get(&*lane.topic);
+            let partition = topic.and_then(|topic| topic.partitions.get(&lane.partition));
+            if let Some(partition) = partition.filter(|partition| partition.hi_offset >= 0) {
+                lane.saw_end(partition.hi_offset);
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(consumer = self.worker.name(), %error, reason, "kafka: {reason}");
+    }
+}
+
+impl<C: Consumer> ConsumerContext for Assignment<C> {
+    fn rebalance(&self, kafka: &BaseConsumer<Self>, event: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(kafka, partitions),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(kafka, partitions),
+            other => {
+                tracing::error!(consumer = self.worker.name(), error = ?other, "the group failed to rebalance");
+                self.revoke(kafka, partitions);
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: rdkafka::error::KafkaResult<()>, _offsets: &TopicPartitionList) {
+        // A refused commit loses nothing: what it covered is delivered again, to us or to the partition's next owner.
+        if let Err(error) = result {
+            tracing::warn!(consumer = self.worker.name(), %error, "a commit was refused; its records are delivered again");
+            self.worker.lanes().iter().for_each(|lane| lane.committed(-1));
+        }
+    }
+}

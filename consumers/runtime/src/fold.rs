@@ -1,0 +1,224 @@
+//! The changes of a partition that wait to be applied, folded: many changes of an entity become one write.
+
+use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
+
+use crate::change::{Change, Effect, EntityKey};
+use crate::frontier::Fingerprint;
+use crate::parking::Cause;
+use crate::record::Record;
+
+/// A record that parks instead of being applied.
+#[derive(Debug, Clone)]
+pub struct Poison {
+    /// The record, with its bytes.
+    pub record: Record,
+    /// Its entity, where the key could be decoded.
+    pub entity: Option<EntityKey>,
+    /// Why.
+    pub cause: Cause,
+    /// What was said.
+    pub detail: String,
+}
+
+/// What was read of a contiguous range of a partition, and is not applied.
+#[derive(Debug)]
+pub struct Fold<R> {
+    /// The last change of each entity.
+    pub changes: HashMap<EntityKey, Change<R>>,
+    /// What cannot be applied, in the partition's order.
+    pub poison: Vec<Poison>,
+    /// The entities of what cannot be applied.
+    set_aside: HashSet<EntityKey>,
+    /// Offset of the first record in the range.
+    pub first_offset: i64,
+    /// The offset after the last record in the range, and that record's fingerprint.
+    pub end: Option<(i64, Fingerprint)>,
+    /// How many records were read.
+    pub records: u64,
+    /// How many changes an entity's newer change made unnecessary.
+    pub folded: u64,
+    /// How many tombstones were read; they say nothing that their delete has not said.
+    pub tombstones: u64,
+    /// About how much memory the fold holds.
+    pub bytes: usize,
+    /// The timestamp of the last record, milliseconds since 1970.
+    pub last_record_ms: i64,
+}
+
+impl<R> Default for Fold<R> {
+    fn default() -> Self {
+        Self {
+            changes: HashMap::new(),
+            poison: Vec::new(),
+            set_aside: HashSet::new(),
+            first_offset: 0,
+            end: None,
+            records: 0,
+            folded: 0,
+            tombstones: 0,
+            bytes: 0,
+            last_record_ms: 0,
+        }
+    }
+}
+
+/// What an entity costs in a fold apart from its row: key, map slot, coordinates, position.
+const ENTITY_BYTES: usize = 256;
+
+impl<R> Fold<R> {
+    /// True when nothing was read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// Notes that the record at `offset` was read, whatever became of it.
+    pub fn advance(&mut self, offset: i64, timestamp_ms: i64, fingerprint: Fingerprint) {
+        if self.end.is_none() {
+            self.first_offset = offset;
+        }
+        self.end = Some((offset + 1, fingerprint));
+        self.records += 1;
+        self.last_record_ms = timestamp_ms;
+    }
+
+    /// Folds a change in. `inherit` completes a newer row by an older one; `bytes` is about what the row takes.
+    ///
+    /// The newer position wins, not the later record: a topic may hold old events after new ones.
+    pub fn push(&mut self, mut change: Change<R>, bytes: usize, inherit: fn(&mut R, R)) {
+        match self.changes.entry(change.entity.clone()) {
+            Entry::Vacant(slot) => {
+                slot.insert(change);
+                self.bytes += bytes + ENTITY_BYTES;
+            }
+            Entry::Occupied(mut slot) => {
+                self.folded += 1;
+                if change.position < slot.get().position {
+                    return;
+                }
+                let earlier = slot.get_mut();
+                if let (Effect::Upsert { row, update }, Effect::Upsert { .. }) = (&mut change.effect, &earlier.effect) {
+                    let earlier = std::mem::replace(&mut earlier.effect, Effect::Delete);
+                    if let Effect::Upsert { row: earlier, update: was_update } = earlier {
+                        inherit(row, earlier);
+                        *update &= was_update;
+                    }
+                }
+                slot.insert(change);
+            }
+        }
+    }
+
+    /// Sets a record aside to be parked.
+    pub fn set_aside(&mut self, poison: Poison) {
+        self.bytes += poison.record.value.as_ref().map_or(0, bytes::Bytes::len) + ENTITY_BYTES;
+        self.set_aside.extend(poison.entity.clone());
+        self.poison.push(poison);
+    }
+
+    /// True when a change of this entity was set aside, so that later ones must follow it.
+    #[must_use]
+    pub fn is_set_aside(&self, entity: &EntityKey) -> bool {
+        !self.set_aside.is_empty() && self.set_aside.contains(entity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Coordinates;
+    use proptest::prelude::*;
+    use schemas::Field;
+    use schemas::position::Position;
+
+    type TestRow = (Field<String>, i64);
+
+    fn inherit(row: &mut TestRow, earlier: TestRow) {
+        row.0.inherit(earlier.0);
+    }
+
+    fn change(key: &str, lsn: u64, effect: Effect<TestRow>) -> Change<TestRow> {
+        let topic: std::sync::Arc<str> = "s.public.t".into();
+        Change {
+            entity: EntityKey::new(topic.clone(), key),
+            coordinates: Coordinates { topic, partition: 0, offset: 0 },
+            position: Position { epoch: 0, commit_lsn: lsn, lsn },
+            committed_ms: 0,
+            effect,
+        }
+    }
+
+    fn upsert(text: Field<&str>, number: i64) -> Effect<TestRow> {
+        Effect::Upsert { row: (text.map(str::to_owned), number), update: true }
+    }
+
+    fn fold_of(changes: impl IntoIterator<Item = Change<TestRow>>) -> Fold<TestRow> {
+        let mut fold = Fold::default();
+        for change in changes {
+            fold.push(change, 10, inherit);
+        }
+        fold
+    }
+
+    #[test]
+    fn the_last_change_of_an_entity_is_kept() {
+        let fold = fold_of([
+            change("1", 1, upsert(Field::Value("a"), 1)),
+            change("2", 2, upsert(Field::Value("b"), 2)),
+            change("1", 3, upsert(Field::Value("c"), 3)),
+        ]);
+        assert_eq!(fold.changes.len(), 2);
+        assert_eq!(fold.folded, 1);
+        let first = fold.changes.values().find(|c| c.entity.key() == "1").unwrap();
+        assert_eq!(first.effect, upsert(Field::Value("c"), 3));
+    }
+
+    #[test]
+    fn an_unchanged_field_inherits_the_earlier_value() {
+        let fold = fold_of([change("1", 1, upsert(Field::Value("long"), 1)), change("1", 2, upsert(Field::Unchanged, 2))]);
+        assert_eq!(fold.changes.values().next().unwrap().effect, upsert(Field::Value("long"), 2));
+    }
+
+    #[test]
+    fn an_old_event_after_a_new_one_changes_nothing() {
+        let fold = fold_of([change("1", 9, upsert(Field::Value("new"), 9)), change("1", 3, upsert(Field::Value("old"), 3))]);
+        assert_eq!(fold.changes.values().next().unwrap().effect, upsert(Field::Value("new"), 9));
+    }
+
+    #[test]
+    fn a_row_created_again_inherits_nothing_from_the_deleted_one() {
+        let fold = fold_of([
+            change("1", 1, upsert(Field::Value("first"), 1)),
+            change("1", 2, Effect::Delete),
+            change("1", 3, upsert(Field::Unchanged, 3)),
+        ]);
+        assert_eq!(fold.changes.values().next().unwrap().effect, upsert(Field::Unchanged, 3));
+    }
+
+    proptest! {
+        /// Whatever arrives, the fold holds for each entity the change with the greatest position, as a model that
+        /// applies them one by one under the guard would.
+        #[test]
+        fn a_fold_ends_where_applying_one_by_one_does(changes in proptest::collection::vec((0..4u8, 0..50u64, proptest::option::of(0..100i64)), 0..60)) {
+            let mut model: HashMap<String, (u64, Option<i64>)> = HashMap::new();
+            let mut fold = Fold::default();
+            for (key, lsn, value) in changes {
+                let key = key.to_string();
+                let effect = value.map_or(Effect::Delete, |n| upsert(Field::Value("x"), n));
+                fold.push(change(&key, lsn, effect), 1, inherit);
+                let slot = model.entry(key).or_insert((lsn, value));
+                if lsn >= slot.0 {
+                    *slot = (lsn, value);
+                }
+            }
+            prop_assert_eq!(fold.changes.len(), model.len());
+            for change in fold.changes.values() {
+                let (lsn, value) = model[change.entity.key()];
+                prop_assert_eq!(change.position.lsn, lsn);
+                let got = match &change.effect { Effect::Upsert { row, .. } => Some(row.1), Effect::Delete => None };
+                prop_assert_eq!(got, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! One partition: it receives records on the polling thread and applies them, in order, in a task of its own.
+
+mod apply;
+mod locate;
+mod salvage;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use platform::metric;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::consumer::Consumer;
+use crate::frontier::Mark;
+use crate::inbox::{Inbox, Incoming, Phase, Reading, Received};
+use crate::poll::Move;
+use crate::topic::Topic;
+use crate::worker::Worker;
+
+/// Why a partition is paused; it runs when no reason is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pause(u8);
+
+impl Pause {
+    /// It has not found out where to start, or is being moved.
+    pub(crate) const PLACE: Self = Self(1);
+    /// It holds as much as it may.
+    pub(crate) const FULL: Self = Self(2);
+    /// It is halted.
+    pub(crate) const HALT: Self = Self(4);
+    /// An operator paused it.
+    pub(crate) const OPERATOR: Self = Self(8);
+}
+
+/// Why a lane's task stops what it is doing.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The partition is revoked or the process ends.
+    Closing,
+    /// A person must look; the reason is a sentence for them.
+    Halt(String),
+}
+
+/// What an operator sees of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    Locating,
+    Running,
+    Retrying(String),
+    Paused,
+    Halted(String),
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Locating => "locating",
+            Self::Running => "running",
+            Self::Retrying(_) => "retrying",
+            Self::Paused => "paused",
+            Self::Halted(_) => "halted",
+        })
+    }
+}
+
+/// One partition.
+pub(crate) struct Lane<C: Consumer> {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    worker: Arc<Worker<C>>,
+    reading: Reading<C::Row>,
+    inbox: Mutex<Inbox<C::Row>>,
+    pauses: Mutex<u8>,
+    state: Mutex<State>,
+    wake: Notify,
+    /// Woken to try again after a halt.
+    restart: Notify,
+    closing: CancellationToken,
+    finished: (Mutex<bool>, Condvar),
+    applied: Mutex<Option<Mark>>,
+    committed: AtomicI64,
+    end: AtomicI64,
+    /// Timestamp of the last record applied; 0 before the first.
+    applied_ms: AtomicI64,
+    suspect: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<C: Consumer> Lane<C> {
+    pub(crate) fn new(worker: Arc<Worker<C>>, topic: Arc<Topic<C::Row>>, partition: i32) -> Arc<Self> {
+        let name = topic.name().clone();
+        let epochs = worker.epochs.read().unwrap_or_else(PoisonError::into_inner).of_partition(&name, partition);
+        let (registry, parked) = (worker.registry.clone(), worker.parked.clone());
+        let limit = worker.settings.fold_bytes;
+        Arc::new(Self {
+            topic: name,
+            partition,
+            reading: Reading { topic, partition, epochs, inherit: C::inherit, registry, parked },
+            worker,
+            inbox: Mutex::new(Inbox::new(limit)),
+            pauses: Mutex::new(Pause::PLACE.0),
+            state: Mutex::new(State::Locating),
+            wake: Notify::new(),
+            restart: Notify::new(),
+            closing: CancellationToken::new(),
+            finished: (Mutex::new(false), Condvar::new()),
+            applied: Mutex::new(None),
+            committed: AtomicI64::new(-1),
+            end: AtomicI64::new(-1),
+            applied_ms: AtomicI64::new(0),
+            suspect: AtomicBool::new(false),
+        })
+    }
+
+    /// Starts the lane's task. The partition must be assigned and paused.
+    pub(crate) fn start(self: &Arc<Self>) {
+        let lane = self.clone();
+        self.worker.runtime.spawn(async move {
+            lane.run().await;
+            *lock(&lane.finished.0) = true;
+            lane.finished.1.notify_all();
+        });
+    }
+
+    async fn run(self: &Arc<Self>) {
+        loop {
+            let stopped = match self.locate().await {
+                Ok(()) => self.work_on().await,
+                Err(stop) => stop,
+            };
+            match stopped {
+                Stop::Closing => return,
+                Stop::Halt(reason) => self.halt(reason),
+            }
+            tokio::select! {
+                () = self.closing.cancelled() => return,
+                () = self.restart.notified() => self.unhalt(),
+            }
+        }
+    }
+
+    /// Applies what arrives until something stops it.
+    async fn work_on(self: &Arc<Self>) -> Stop {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return Stop::Closing,
+                () = self.wake.notified() => {}
+            }
+            if self.suspect.swap(false, Ordering::Relaxed)
+                && let Err(stop) = self.check_position().await
+            {
+                return stop;
+            }
+            if let Err(stop) = self.work().await {
+                return stop;
+            }
+        }
+    }
+
+    /// Takes a record; called by the polling thread.
+    pub(crate) fn receive(&self, record: &Incoming<'_>) {
+        let received = lock(&self.inbox).receive(&self.reading, record);
+        match received {
+            Received::Taken => self.wake.notify_one(),
+            Received::Full => {
+                self.pause(Pause::FULL);
+                self.wake.notify_one();
+            }
+            Received::Ignored => {}
+            Received::AnotherIncarnation => {
+                lock(&self.inbox).clear(Phase::Closed);
+                self.suspect();
+            }
+        }
+    }
+
+    /// The polling thread moved the partition.
+    pub(crate) fn moved(&self, phase: Phase, queuing: bool) {
+        let mut inbox = lock(&self.inbox);
+        inbox.clear(phase);
+        inbox.queuing = queuing;
+    }
+
+    /// Asks for the partition to be moved and waits until it is. Whatever was received and not applied is forgotten.
+    async fn move_to(self: &Arc<Self>, offset: i64, phase: Phase, queuing: bool) -> Result<(), Stop> {
+        self.pause(Pause::PLACE);
+        lock(&self.inbox).clear(Phase::Closed);
+        let (done, moved) = oneshot::channel();
+        let request = Move { lane: self.clone(), offset, phase, queuing, done };
+        self.worker.moves.send(request).map_err(|_| Stop::Closing)?;
+        tokio::select! {
+            () = self.closing.cancelled() => return Err(Stop::Closing),
+            moved = moved => moved.map_err(|_| Stop::Closing)?,
+        }
+        self.unpause(Pause::FULL);
+        self.unpause(Pause::PLACE);
+        Ok(())
+    }
+
+    pub(crate) fn pause(&self, reason: Pause) {
+        let mut pauses = lock(&self.pauses);
+        let before = *pauses;
+        *pauses |= reason.0;
+        if before == 0 {
+            self.tell_kafka("pause", |kafka, partition| kafka.pause(partition));
+        }
+    }
+
+    pub(crate) fn unpause(&self, reason: Pause) {
+        let mut pauses = lock(&self.pauses);
+        let before = *pauses;
+        *pauses &= !reason.0;
+        if before != 0 && *pauses == 0 {
+            self.tell_kafka("resume", |kafka, partition| kafka.resume(partition));
+        }
+    }
+
+    fn tell_kafka(
+        &self,
+        what: &'static str,
+        call: impl FnOnce(&crate::worker::Kafka<C>, &TopicPartitionList) -> rdkafka::error::KafkaResult<()>,
+    ) {
+        if self.is_closing() {
+            return;
+        }
+        let Some(kafka) = self.worker.kafka() else { return };
+        let mut partition = TopicPartitionList::new();
+        partition.add_partition(&self.topic, self.partition);
+        if let Err(error) = call(&kafka, &partition) {
+            tracing::warn!(topic = &*self.topic, partition = self.partition, %error, "cannot {what} a partition");
+        }
+    }
+
+    fn halt(&self, reason: String) {
+        self.pause(Pause::HALT);
+        lock(&self.inbox).clear(Phase::Closed);
+        let (consumer, topic, partition) = (self.worker.name(), &*self.topic, self.partition);
+        tracing::error!(
+            consumer, topic, partition, reason,
+            "{consumer}: {topic}[{partition}] is halted, and stays so until `sluice resume {consumer}`: {reason}"
+        );
+        self.set_state(State::Halted(reason));
+    }
+
+    fn unhalt(&self) {
+        self.set_state(State::Locating);
+        self.pause(Pause::PLACE);
+        self.unpause(Pause::HALT);
+    }
+
+    fn set_state(&self, state: State) {
+        let halted = if matches!(state, State::Halted(_)) { 1.0 } else { 0.0 };
+        metrics::gauge!(metric::CONSUMER_HALTED, self.labels()).set(halted);
+        *lock(&self.state) = state;
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let state = lock(&self.state).clone();
+        let paused = *lock(&self.pauses) & Pause::OPERATOR.0 != 0;
+        if paused && !matches!(state, State::Halted(_)) { State::Paused } else { state }
+    }
+
+    /// An operator asks it to go on: after a pause, or to try again after a halt.
+    pub(crate) fn resume(&self) {
+        self.unpause(Pause::OPERATOR);
+        if matches!(*lock(&self.state), State::Halted(_)) {
+            self.restart.notify_one();
+        }
+    }
+
+    /// Something is wrong with some partition's position; this one looks at its own.
+    pub(crate) fn suspect(&self) {
+        self.suspect.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.cancel();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
+    /// Waits, on a thread that may block, until the lane's task has ended.
+    pub(crate) fn wait_finished(&self, patience: Duration) -> bool {
+        let finished = lock(&self.finished.0);
+        let waited = self.finished.1.wait_timeout_while(finished, patience, |finished| !*finished);
+        let (finished, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *finished
+    }
+
+    /// What is applied and not committed.
+    pub(crate) fn uncommitted(&self) -> Option<Mark> {
+        let mark = lock(&self.applied).clone()?;
+        (mark.next_offset != self.committed.load(Ordering::Relaxed)).then_some(mark)
+    }
+
+    /// Notes what was committed; -1 to have it committed again.
+    pub(crate) fn committed(&self, offset: i64) {
+        self.committed.store(offset, Ordering::Relaxed);
+    }
+
+    /// The first offset that is not applied; -1 before anything is known.
+    pub(crate) fn next_offset(&self) -> i64 {
+        lock(&self.applied).as_ref().map_or(-1, |mark| mark.next_offset)
+    }
+
+    /// Notes the partition's end and what that means for lag.
+    pub(crate) fn saw_end(&self, end: i64) {
+        self.end.store(end, Ordering::Relaxed);
+        let (records, seconds) = self.lag();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge; lag stays far below 2^53")]
+        metrics::gauge!(metric::CONSUMER_LAG_RECORDS, self.labels()).set(records as f64);
+        metrics::gauge!(metric::CONSUMER_LAG_SECONDS, self.labels()).set(seconds);
+    }
+
+    /// The partition's end as last seen; -1 before it was.
+    pub(crate) fn end_offset(&self) -> i64 {
+        self.end.load(Ordering::Relaxed)
+    }
+
+    /// Lag in records and in seconds: how far behind the end, and how old the last applied record is then.
+    pub(crate) fn lag(&self) -> (i64, f64) {
+        let (next, end) = (self.next_offset(), self.end_offset());
+        let records = if next < 0 || end < 0 { 0 } else { (end - next).max(0) };
+        let applied_ms = self.applied_ms.load(Ordering::Relaxed);
+        if records == 0 || applied_ms == 0 {
+            return (records, 0.0);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of lag stay far below 2^53")]
+        let seconds = (self.worker.clock.now_ms() - applied_ms).max(0) as f64 / 1000.0;
+        (records, seconds)
+    }
+
+    fn labels(&self) -> Vec<metrics::Label> {
+        vec![
+            metrics::Label::new("consumer", self.worker.name()),
+            metrics::Label::new("topic", self.topic.to_string()),
+            metrics::Label::new("partition", self.partition.to_string()),
+        ]
+    }
+
+    /// Waits, unless the lane is closing first.
+    async fn sleep(&self, duration: Duration) -> Result<(), Stop> {
+        tokio::select! {
+            () = self.closing.cancelled() => Err(Stop::Closing),
+            () = tokio::time::sleep(duration) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! From what was received to what is applied: decide, apply in batches, retry, find the one record that is refused.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use platform::metric;
+use schemas::RegistryError;
+
+use super::{Lane, Pause, State, Stop, lock};
+use crate::backoff::Backoff;
+use crate::change::{Change, EntityKey};
+use crate::consumer::{Batch, Consumer, Decision, Outcome, Planned};
+use crate::fold::{Fold, Poison};
+use crate::frontier::{self, Mark};
+use crate::inbox::Incoming;
+use crate::parking::{self, Cause};
+use crate::record::Record;
+use crate::verdict::{Fault, Verdict};
+
+/// How often the registry may say that a schema is not there before its records are parked.
+const SCHEMA_ATTEMPTS: u32 = 5;
+/// While behind, how long a fold may grow before it is applied.
+const LINGER: Duration = Duration::from_millis(1_500);
+/// While behind, how long without a record means that there are none left.
+const LULL: Duration = Duration::from_millis(60);
+
+/// What is to be applied next.
+enum Work<R> {
+    Fold(Fold<R>),
+    Queue(VecDeque<Record>),
+    Nothing,
+}
+
+/// What became of the changes of one fold.
+#[derive(Default)]
+pub(super) struct Settled {
+    pub(super) outcome: Outcome,
+    /// Entities of which a change was refused: looked at record by record afterwards.
+    pub(super) refused: HashSet<EntityKey>,
+    marked: bool,
+}
+
+impl<C: Consumer> Lane<C> {
+    /// Applies everything that was received.
+    pub(super) async fn work(self: &Arc<Self>) -> Result<(), Stop> {
+        loop {
+            if self.is_closing() {
+                return Err(Stop::Closing);
+            }
+            self.linger().await?;
+            match self.take() {
+                Work::Fold(fold) => {
+                    self.unpause(Pause::FULL);
+                    self.settle(fold).await?;
+                }
+                Work::Queue(queue) => {
+                    self.unpause(Pause::FULL);
+                    let fold = self.read_queue(queue).await?;
+                    self.settle(fold).await?;
+                }
+                Work::Nothing => return Ok(()),
+            }
+        }
+    }
+
+    /// What was folded comes before what was queued.
+    fn take(&self) -> Work<C::Row> {
+        let mut inbox = lock(&self.inbox);
+        if !inbox.fold.is_empty() {
+            return Work::Fold(std::mem::take(&mut inbox.fold));
+        }
+        if inbox.queuing && !inbox.stop_queuing() {
+            return Work::Queue(inbox.take_queue());
+        }
+        Work::Nothing
+    }
+
+    /// Behind a backlog it pays to wait for more: many changes of an entity become one write. Nothing waits here when
+    /// records are fresh.
+    async fn linger(&self) -> Result<(), Stop> {
+        let began = Instant::now();
+        let mut seen = 0;
+        loop {
+            let (records, last_ms, bytes) = {
+                let inbox = lock(&self.inbox);
+                (inbox.fold.records, inbox.fold.last_record_ms, inbox.fold.bytes)
+            };
+            let age_ms = self.worker.clock.now_ms() - last_ms;
+            let behind = records > 0 && age_ms > i64::try_from(self.worker.settings.behind.as_millis()).unwrap_or(i64::MAX);
+            if !behind || records == seen || bytes > self.worker.settings.fold_bytes || began.elapsed() > LINGER {
+                return Ok(());
+            }
+            seen = records;
+            self.sleep(LULL).await?;
+        }
+    }
+
+    /// Reads queued records into a fold, fetching the schemas that they need first.
+    async fn read_queue(&self, queue: VecDeque<Record>) -> Result<Fold<C::Row>, Stop> {
+        let mut fold = Fold::default();
+        let mut unknown = HashMap::new();
+        for record in queue {
+            self.read_one(&mut fold, &record, &mut unknown).await?;
+        }
+        Ok(fold)
+    }
+
+    /// Reads one record into a fold, fetching the schemas that it needs first.
+    pub(super) async fn read_one(
+        &self,
+        fold: &mut Fold<C::Row>,
+        record: &Record,
+        unknown: &mut HashMap<u32, String>,
+    ) -> Result<(), Stop> {
+        let own = || record.clone();
+        while let Err(id) = self.reading.read(fold, &Incoming::of(record, &own), unknown) {
+            self.fetch_schema(id, unknown).await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch_schema(&self, id: u32, unknown: &mut HashMap<u32, String>) -> Result<(), Stop> {
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match self.worker.registry.schema(id).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            if !error.is_transient() && backoff.attempts() >= SCHEMA_ATTEMPTS {
+                unknown.insert(id, error.to_string());
+                return Ok(());
+            }
+            let lost = matches!(error, RegistryError::NotFound { .. });
+            self.retry_after(&mut backoff, None, &format!("schema {id}: {error}"), lost).await?;
+        }
+    }
+
+    /// Says that something is tried again, and waits.
+    async fn retry_after(
+        &self,
+        backoff: &mut Backoff,
+        asked: Option<Duration>,
+        reason: &str,
+        quiet: bool,
+    ) -> Result<(), Stop> {
+        let wait = backoff.next(asked);
+        let (consumer, topic, partition) = (self.worker.name(), &*self.topic, self.partition);
+        metrics::counter!(metric::CONSUMER_RETRIES, "consumer" => consumer).increment(1);
+        if !quiet && backoff.attempts() % 10 == 1 {
+            let wait_ms = wait.as_millis();
+            tracing::warn!(consumer, topic, partition, reason, wait_ms, attempt = backoff.attempts(), "trying again: {reason}");
+        }
+        self.set_state(State::Retrying(reason.to_owned()));
+        self.sleep(wait).await
+    }
+
+    /// Applies a fold: its changes, then its poison to parking, then what was refused record by record, then the mark.
+    async fn settle(self: &Arc<Self>, mut fold: Fold<C::Row>) -> Result<(), Stop> {
+        let Some((next_offset, fingerprint)) = fold.end else { return Ok(()) };
+        let began = Instant::now();
+        let mark = Mark { topic: self.topic.clone(), partition: self.partition, next_offset, fingerprint };
+        let committed_ms: Vec<i64> = fold.changes.values().map(|change| change.committed_ms).collect();
+        let entities = fold.changes.len();
+        let poison = std::mem::take(&mut fold.poison);
+        let may_mark = poison.is_empty();
+        let mut settled = Settled::default();
+        let plans = self.decide(std::mem::take(&mut fold.changes), &mut settled);
+        self.apply(plans, may_mark.then_some(&mark), &mut settled).await?;
+        for poison in &poison {
+            self.park(poison).await?;
+        }
+        if !settled.refused.is_empty() {
+            let refused = std::mem::take(&mut settled.refused);
+            self.salvage(fold.first_offset, next_offset, &refused, &mut settled).await?;
+        }
+        if !settled.marked {
+            self.write_mark(&mark).await?;
+        }
+        *lock(&self.applied) = Some(mark);
+        self.applied_ms.store(fold.last_record_ms, Ordering::Relaxed);
+        self.set_state(State::Running);
+        self.report(&fold, entities, poison.len(), &committed_ms, &settled.outcome, began);
+        Ok(())
+    }
+
+    /// Decides every change, ordered by entity so that two workers lock rows in the same order.
+    fn decide(&self, changes: HashMap<EntityKey, Change<C::Row>>, settled: &mut Settled) -> Vec<Planned<C::Plan>> {
+        let mut changes: Vec<_> = changes.into_values().collect();
+        changes.sort_unstable_by(|a, b| a.entity.cmp(&b.entity));
+        let mut plans = Vec::with_capacity(changes.len());
+        for change in changes {
+            if self.reading.parked.contains(&change.entity) {
+                settled.refused.insert(change.entity);
+                continue;
+            }
+            match self.worker.consumer.decide(&change) {
+                Decision::Apply(plan) => {
+                    let Change { entity, position, coordinates, .. } = change;
+                    plans.push(Planned { entity, position, coordinates, plan });
+                }
+                Decision::Skip(reason) => settled.outcome.count(reason, change.entity.key()),
+                Decision::Park(_) => {
+                    settled.refused.insert(change.entity);
+                }
+            }
+        }
+        plans
+    }
+
+    /// Applies plans in batches. A batch that is refused is halved until the refused plan is found, so that one bad
+    /// record never parks its neighbours. The mark goes with the last batch if nothing is left over.
+    pub(super) async fn apply(
+        &self,
+        plans: Vec<Planned<C::Plan>>,
+        mark: Option<&Mark>,
+        settled: &mut Settled,
+    ) -> Result<(), Stop> {
+        let mut batches = VecDeque::new();
+        let mut plans = plans.into_iter();
+        loop {
+            let batch: Vec<_> = plans.by_ref().take(self.worker.settings.batch_entities).collect();
+            if batch.is_empty() {
+                break;
+            }
+            batches.push_back(batch);
+        }
+        while let Some(plans) = batches.pop_front() {
+            let mark = mark.filter(|_| batches.is_empty() && settled.refused.is_empty()).cloned();
+            let marked = mark.is_some();
+            let mut batch = Batch { consumer: self.worker.name(), plans, mark };
+            match self.apply_batch(&batch).await? {
+                Ok(outcome) => {
+                    self.worker.applied_some();
+                    settled.outcome.add(outcome);
+                    settled.marked |= marked;
+                }
+                Err(_) if batch.plans.len() > 1 => {
+                    let second = batch.plans.split_off(batch.plans.len() / 2);
+                    batches.push_front(second);
+                    batches.push_front(batch.plans);
+                }
+                Err(_) => {
+                    settled.refused.extend(batch.plans.into_iter().map(|planned| planned.entity));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies one batch, trying again while the fault is transient. The inner error is a refusal.
+    pub(super) async fn apply_batch(&self, batch: &Batch<C::Plan>) -> Result<Result<Outcome, Fault>, Stop> {
+        let mut backoff = Backoff::default();
+        loop {
+            let began = Instant::now();
+            let fault = match self.worker.consumer.apply(batch).await {
+                Ok(outcome) => {
+                    metrics::histogram!(metric::CONSUMER_APPLY_SECONDS, "consumer" => batch.consumer)
+                        .record(began.elapsed().as_secs_f64());
+                    return Ok(Ok(outcome));
+                }
+                Err(fault) => fault,
+            };
+            match fault.verdict() {
+                Verdict::Park => return Ok(Err(fault)),
+                Verdict::Halt => return Err(Stop::Halt(fault.to_string())),
+                Verdict::Retry => {
+                    let asked = if let Fault::Unavailable { retry_after, .. } = &fault { *retry_after } else { None };
+                    self.retry_after(&mut backoff, asked, &fault.to_string(), false).await?;
+                }
+            }
+        }
+    }
+
+    /// Parks a record in `backbone`, waiting for it while it is down: a change is parked before its offset is committed.
+    pub(super) async fn park(&self, poison: &Poison) -> Result<(), Stop> {
+        let Poison { record, entity, cause, detail } = poison;
+        if let Some(entity) = entity {
+            self.reading.parked.insert(entity);
+        }
+        let (consumer, mut backoff) = (self.worker.name(), Backoff::default());
+        while let Err(error) =
+            parking::park(&self.worker.control, consumer, record, entity.as_ref(), *cause, detail).await
+        {
+            let fault = Fault::from(error);
+            if fault.verdict() != Verdict::Retry {
+                return Err(Stop::Halt(format!("cannot park {}: {fault}", record.coordinates)));
+            }
+            self.retry_after(&mut backoff, None, &format!("the control database: {fault}"), false).await?;
+        }
+        metrics::counter!(metric::CONSUMER_PARKED, "consumer" => consumer, "cause" => cause.name()).increment(1);
+        if *cause != Cause::Follows && self.worker.parked_one() {
+            return Err(Stop::Halt(format!(
+                "more than {} records were parked and none applied; the last is {}: {detail}",
+                self.worker.settings.park_limit, record.coordinates
+            )));
+        }
+        Ok(())
+    }
+
+    /// Writes a mark that no batch carried: nothing was to be applied, or something was parked.
+    async fn write_mark(&self, mark: &Mark) -> Result<(), Stop> {
+        let mut backoff = Backoff::default();
+        while let Err(error) = frontier::write(self.worker.consumer.home(), self.worker.name(), mark).await {
+            let fault = Fault::from(error);
+            if fault.verdict() != Verdict::Retry {
+                return Err(Stop::Halt(format!("cannot write cdc.frontier: {fault}")));
+            }
+            self.retry_after(&mut backoff, None, &fault.to_string(), false).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts, and the one log line of the fold.
+    fn report(
+        &self,
+        fold: &Fold<C::Row>,
+        entities: usize,
+        parked: usize,
+        committed_ms: &[i64],
+        outcome: &Outcome,
+        began: Instant,
+    ) {
+        let (consumer, topic) = (self.worker.name(), self.topic.to_string());
+        metrics::counter!(metric::CONSUMER_RECORDS, "consumer" => consumer, "topic" => topic).increment(fold.records);
+        #[expect(clippy::cast_precision_loss, reason = "a histogram of counts far below 2^53")]
+        metrics::histogram!(metric::CONSUMER_BATCH_RECORDS, "consumer" => consumer).record(fold.records as f64);
+        let latency = metrics::histogram!(metric::CONSUMER_COMMIT_TO_EFFECT_SECONDS, "consumer" => consumer);
+        let now = self.worker.clock.now_ms();
+        for committed in committed_ms {
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds of latency stay far below 2^53")]
+            latency.record((now - committed).max(0) as f64 / 1000.0);
+        }
+        let mut shown = String::new();
+        for (name, count) in outcome.iter() {
+            metrics::counter!(metric::CONSUMER_OUTCOMES, "consumer" => consumer, "outcome" => name)
+                .increment(count.entities);
+            shown.push_str(&format!(" {name}={}[{}]", count.entities, count.samples.join(",")));
+        }
+        tracing::info!(
+            consumer,
+            topic = &*self.topic,
+            partition = self.partition,
+            offset = fold.first_offset,
+            records = fold.records,
+            entities,
+            folded = fold.folded,
+            tombstones = fold.tombstones,
+            parked,
+            ms = began.elapsed().as_millis(),
+            "batch:{shown}"
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! How a consumer connects to Kafka and how much it takes at once.
+
+use std::time::Duration;
+
+use platform::config::Reader;
+use rdkafka::ClientConfig;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Settings of the Kafka side of a consumer.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `host:port[,host:port]`.
+    pub brokers: String,
+    /// SASL over TLS, where the brokers ask for it.
+    pub sasl: Option<Sasl>,
+    /// The consumer group. The consumer's name, but in tests, which keep apart by it.
+    pub group: String,
+    /// About how many bytes of decoded changes one partition may hold before it is paused.
+    pub fold_bytes: usize,
+    /// How many entities go into one transaction.
+    pub batch_entities: usize,
+    /// How many records may be parked without one being applied before the consumer halts: parking a whole topic is a
+    /// bug, not bad data.
+    pub park_limit: u32,
+    /// How long SIGTERM or a revoked partition waits for what is in flight.
+    pub drain: Duration,
+    /// A broker's record is `behind` when it is older than this: then it pays to wait for more and fold it.
+    pub behind: Duration,
+}
+
+/// Credentials for the brokers.
+#[derive(Debug, Clone)]
+pub struct Sasl {
+    /// `SCRAM-SHA-512`, `SCRAM-SHA-256` or `PLAIN`.
+    pub mechanism: String,
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+impl Settings {
+    /// Reads the settings of the consumer `name`.
+    pub fn read(name: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let brokers = reader.required("APP_ENV_KAFKA_BROKERS", "the Kafka brokers, host:port separated by commas");
+        let group = reader.or("APP_ENV_KAFKA_GROUP", name.to_owned(), "the consumer group");
+        let fold_bytes = reader.or("APP_ENV_FOLD_BYTES", 12 << 20, "bytes of changes that a partition may hold");
+        let batch_entities = reader.or("APP_ENV_BATCH_ENTITIES", 2_000, "entities in one transaction");
+        let park_limit = reader.or("APP_ENV_PARK_LIMIT", 100, "records parked in a row before the consumer halts");
+        let drain = reader.or("APP_ENV_DRAIN_MS", Duration::from_secs(10), "time to finish what is in flight");
+        let sasl = Sasl::read(reader);
+        Some(Self {
+            brokers: brokers?,
+            sasl: sasl?,
+            group: group?,
+            fold_bytes: fold_bytes?,
+            batch_entities: batch_entities?,
+            park_limit: park_limit?,
+            drain: drain?,
+            behind: Duration::from_secs(2),
+        })
+    }
+
+    /// The configuration of librdkafka. Every value that is not its default says why.
+    #[must_use]
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", &self.group)
+            .set("client.id", &self.group)
+            // offsets are committed by us, after the effect, with the fingerprint of the last record
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // a missing offset halts; it never jumps
+            .set("auto.offset.reset", "error")
+            // a rebalance moves only the partitions that it must
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // librdkafka's defaults (64 MiB queued, 50 MiB a fetch) would alone break the memory budget
+            .set("queued.max.messages.kbytes", "8192")
+            .set("queued.min.messages", "20000")
+            .set("fetch.max.bytes", "8388608")
+            .set("fetch.message.max.bytes", "1048576")
+            .set("message.max.bytes", "6291456")
+            // what a commit waits for is a record, not a full fetch
+            .set("fetch.wait.max.ms", "500")
+            .set("fetch.min.bytes", "1")
+            // a broker that was down is asked again soon
+            .set("reconnect.backoff.max.ms", "2000")
+            // the end of each partition, for the lag metrics, without asking the broker
+            .set("statistics.interval.ms", "5000")
+            .set("session.timeout.ms", "15000")
+            .set("max.poll.interval.ms", "120000");
+        if let Some(sasl) = &self.sasl {
+            config
+                .set("security.protocol", "sasl_ssl")
+                .set("sasl.mechanism", &sasl.mechanism)
+                .set("sasl.username", &sasl.username)
+                .set("sasl.password", sasl.password.expose_secret());
+        }
+        config
+    }
+}
+
+impl Sasl {
+    /// Reads `APP_ENV_KAFKA_SASL_*`; without a user there is no SASL.
+    #[expect(clippy::option_option, reason = "outer: a fault was noted; inner: the brokers ask for no credentials")]
+    fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
+        let Some(username) = reader.optional::<String>("APP_ENV_KAFKA_SASL_USERNAME", "the brokers' user")? else {
+            return Some(None);
+        };
+        let password = reader.required("APP_ENV_KAFKA_SASL_PASSWORD", "the brokers' password");
+        let mechanism = reader.or("APP_ENV_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512".to_owned(), "the SASL mechanism");
+        Some(Some(Self { mechanism: mechanism?, username, password: password? }))
+    }
+}

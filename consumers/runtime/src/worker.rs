@@ -1,0 +1,145 @@
+//! One consumer running in one process: what its partitions have in common, and its start and stop.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak, mpsc};
+
+use anyhow::Context as _;
+use platform::clock::SharedClock;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use schemas::registry::Registry;
+use sqlx::PgPool;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::assignment::Assignment;
+use crate::consumer::Consumer;
+use crate::epoch::Epochs;
+use crate::lane::Lane;
+use crate::parked_keys::ParkedKeys;
+use crate::poll::{self, Move};
+use crate::settings::Settings;
+use crate::topic::Topic;
+use crate::{control, parking};
+
+/// What a consumer needs of its surroundings.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Kafka and how much to take at once.
+    pub settings: Settings,
+    /// The fleet's control database, `backbone`.
+    pub control: PgPool,
+    /// Schemas by id; share one among the consumers of a process.
+    pub registry: Arc<Registry>,
+    /// The wall clock, for lag and latency.
+    pub clock: SharedClock,
+}
+
+pub(crate) type Kafka<C> = BaseConsumer<Assignment<C>>;
+
+/// What the partitions of one consumer in one process have in common.
+pub(crate) struct Worker<C: Consumer> {
+    pub(crate) consumer: C,
+    pub(crate) settings: Settings,
+    pub(crate) control: PgPool,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clock: SharedClock,
+    pub(crate) parked: Arc<ParkedKeys>,
+    pub(crate) topics: HashMap<Arc<str>, Arc<Topic<C::Row>>>,
+    pub(crate) epochs: RwLock<Epochs>,
+    pub(crate) lanes: RwLock<HashMap<Arc<str>, HashMap<i32, Arc<Lane<C>>>>>,
+    pub(crate) moves: mpsc::Sender<Move<C>>,
+    pub(crate) runtime: Handle,
+    /// Set once the client exists; weak, because the client owns the context that owns this.
+    pub(crate) kafka: OnceLock<Weak<Kafka<C>>>,
+    parked_in_row: AtomicU32,
+    /// Guards against two rebalances' worth of lanes being made at once.
+    pub(crate) assigning: Mutex<()>,
+}
+
+impl<C: Consumer> Worker<C> {
+    pub(crate) fn name(&self) -> &'static str {
+        self.consumer.name()
+    }
+
+    /// The client, unless it is being closed.
+    pub(crate) fn kafka(&self) -> Option<Arc<Kafka<C>>> {
+        self.kafka.get().and_then(Weak::upgrade)
+    }
+
+    /// Every partition that is assigned now.
+    pub(crate) fn lanes(&self) -> Vec<Arc<Lane<C>>> {
+        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        lanes.values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// The partition, if it is assigned now.
+    pub(crate) fn lane(&self, topic: &str, partition: i32) -> Option<Arc<Lane<C>>> {
+        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        lanes.get(topic)?.get(&partition).cloned()
+    }
+
+    /// Counts a parked record; true when too many were parked since one was applied.
+    pub(crate) fn parked_one(&self) -> bool {
+        self.parked_in_row.fetch_add(1, Ordering::Relaxed) + 1 > self.settings.park_limit
+    }
+
+    /// Notes that something was applied.
+    pub(crate) fn applied_some(&self) {
+        self.parked_in_row.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Runs a consumer until `stop` is cancelled, then drains: what is being applied is finished and committed, what is not
+/// begun is left to whoever comes next. Fails only when it cannot start.
+pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: CancellationToken) -> anyhow::Result<()> {
+    let name = consumer.name();
+    if !platform::postgres::wait_until_ready(&around.control, "backbone", &stop).await {
+        return Ok(());
+    }
+    let (moves, requests) = mpsc::channel();
+    let topics: HashMap<_, _> = consumer.topics().into_iter().map(|t| (t.name().clone(), Arc::new(t))).collect();
+    let names: Vec<String> = topics.keys().map(ToString::to_string).collect();
+    let worker = Arc::new(Worker {
+        consumer,
+        settings: around.settings,
+        registry: around.registry,
+        clock: around.clock,
+        parked: Arc::default(),
+        epochs: RwLock::new(Epochs::read(&around.control, &names).await.context("cannot read the epochs")?),
+        control: around.control,
+        topics,
+        lanes: RwLock::default(),
+        moves,
+        runtime: Handle::current(),
+        kafka: OnceLock::new(),
+        parked_in_row: AtomicU32::new(0),
+        assigning: Mutex::new(()),
+    });
+    worker.parked.begin_refresh();
+    let parked = parking::entities(&worker.control, name).await.context("cannot read what is parked")?;
+    worker.parked.finish_refresh(parked);
+
+    let kafka = subscribe(&worker, &names)?;
+    tracing::info!(consumer = name, group = worker.settings.group, topics = names.join(","), "{name} subscribed");
+    let control = tokio::spawn(control::run(worker.clone(), stop.clone()));
+    let polling = std::thread::Builder::new()
+        .name(format!("poll-{name}"))
+        .spawn(move || poll::run(&worker, kafka, &requests, &stop))
+        .context("cannot start the polling thread")?;
+    tokio::task::spawn_blocking(move || polling.join()).await?.map_err(|_| anyhow::anyhow!("{name}: polling panicked"))?;
+    control.await?;
+    tracing::info!(consumer = name, "{name} stopped");
+    Ok(())
+}
+
+fn subscribe<C: Consumer>(worker: &Arc<Worker<C>>, topics: &[String]) -> anyhow::Result<Arc<Kafka<C>>> {
+    let context = Assignment::new(worker.clone());
+    let kafka: Kafka<C> = worker.settings.client().create_with_context(context).context("cannot make a Kafka client")?;
+    let kafka = Arc::new(kafka);
+    // set before the first poll, and rebalances happen inside polls only
+    let _ = worker.kafka.set(Arc::downgrade(&kafka));
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    kafka.subscribe(&topics).context("cannot subscribe")?;
+    Ok(kafka)
+}

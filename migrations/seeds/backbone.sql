@@ -1,0 +1,1 @@
+-- Nothing to seed yet. Runs after every migration: what is written here must be idempotent.

@@ -1,0 +1,87 @@
+//! Listening, and stopping without losing an answer.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use platform::snowflake::{Snowflake, lease};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+
+use crate::idempotency;
+use crate::kit::Kit;
+
+/// A listener that is open but does not serve yet.
+pub struct Server {
+    listener: TcpListener,
+    kit: Kit,
+}
+
+impl Server {
+    /// Opens the port of the kit's settings.
+    ///
+    /// # Errors
+    /// When the port cannot be had; the message names it.
+    pub async fn bind(kit: &Kit) -> std::io::Result<Self> {
+        let address = kit.settings().address;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            std::io::Error::new(error.kind(), format!("{} cannot listen on {address}: {error}", kit.service().name))
+        })?;
+        Ok(Self { listener, kit: kit.clone() })
+    }
+
+    /// Where it listens: with the real port when the settings say 0.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until the kit's lifecycle stops, then finishes the requests in flight, up to the drain's deadline.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, router: Router) -> std::io::Result<()> {
+        let (service, address) = (self.kit.service(), self.address()?);
+        tracing::info!(service = service.name, %address, "{} listens on http://{address}{}", service.name, service.base_path);
+        let lifecycle = self.kit.lifecycle();
+        let serving = axum::serve(self.listener, router).with_graceful_shutdown(lifecycle.stop().cancelled_owned());
+        let serving = async move { serving.await };
+        if let Some(ended) = lifecycle.finish(serving, self.kit.settings().drain.deadline).await {
+            tracing::info!(service = service.name, "{} answered every request and stops", service.name);
+            ended
+        } else {
+            tracing::warn!(service = service.name, "{} stops with requests unanswered: the deadline passed", service.name);
+            Ok(())
+        }
+    }
+}
+
+/// What runs beside the requests until the lifecycle stops: keys and policies are kept fresh, the snowflake replica
+/// number is kept leased (unless it is fixed), old idempotency keys are swept, and `postgres` and `snowflake` are
+/// registered as readiness checks. Answers when all of it has ended, so that the lease is given back before the
+/// process ends. Run it as a task.
+pub async fn background(kit: Kit, pool: PgPool, snowflake: Snowflake) {
+    let stop = kit.lifecycle().stop();
+    kit.readiness().register_postgres("postgres", pool.clone());
+    let checked = snowflake.clone();
+    kit.readiness().register("snowflake", move || {
+        let leased = checked.is_leased();
+        async move { if leased { Ok(()) } else { Err("no replica number is leased yet".to_owned()) } }
+    });
+    let holder = format!("{}/{}", kit.service().name, std::process::id());
+    let leasing = async {
+        if !snowflake.is_leased() {
+            lease::keep(pool.clone(), snowflake.clone(), unique(&kit, holder), stop.clone()).await;
+        }
+    };
+    let sweeping = idempotency::keep_sweeping(pool.clone(), kit.service().name, stop.clone());
+    tokio::join!(kit.gate().keep_fresh(stop.clone()), leasing, sweeping);
+}
+
+/// Process ids repeat in containers, so the holder's name has a random end.
+fn unique(kit: &Kit, holder: String) -> String {
+    let mut bytes = [0; 8];
+    kit.random().fill(&mut bytes);
+    format!("{holder}/{}", hex::encode(bytes))
+}

@@ -1,0 +1,3 @@
+//! The kit against real servers.
+
+mod widget;

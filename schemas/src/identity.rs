@@ -1,0 +1,4 @@
+//! The topics of identity.
+
+pub mod policy;
+pub mod role;

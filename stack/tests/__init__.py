@@ -1,0 +1,1 @@
+"""These tests need no server: python3 -m unittest"""
