@@ -74,8 +74,10 @@ impl Readiness {
         }))
         .await;
         let ready = !draining && results.iter().all(|(_, result)| result.is_ok());
-        let checks: serde_json::Map<_, _> =
-            results.into_iter().map(|(name, result)| (name, Value::from(result.err().unwrap_or("ok".into())))).collect();
+        let checks: serde_json::Map<_, _> = results
+            .into_iter()
+            .map(|(name, result)| (name, Value::from(result.err().unwrap_or("ok".into()))))
+            .collect();
         (ready, json!({ "ready": ready, "draining": draining, "checks": checks }))
     }
 
@@ -102,7 +104,6 @@ pub async fn serve(
 }
 
 /// The routes of the operations port.
-#[must_use]
 pub fn router(metrics: PrometheusHandle, readiness: Readiness) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metric;
 
-/// How long an operation may take before Redis counts as down.
+/// How long an operation may take before Redis counts as down, unless somebody is more patient.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// For how long Redis is left alone after a failure.
 const LEFT_ALONE: Duration = Duration::from_secs(1);
@@ -27,6 +27,7 @@ pub struct Cache {
 }
 
 struct Inner {
+    patience: Duration,
     client: Client,
     manager: OnceCell<ConnectionManager>,
     started: Instant,
@@ -40,7 +41,16 @@ impl Cache {
     /// # Errors
     /// When the URL is not one.
     pub fn connect(url: &str) -> Result<Self, RedisError> {
+        Self::connect_with(url, PATIENCE)
+    }
+
+    /// As [`Cache::connect`], but an operation may take this long: for work that nobody waits for.
+    ///
+    /// # Errors
+    /// When the URL is not one.
+    pub fn connect_with(url: &str, patience: Duration) -> Result<Self, RedisError> {
         let inner = Inner {
+            patience,
             client: Client::open(url)?,
             manager: OnceCell::new(),
             started: Instant::now(),
@@ -88,7 +98,7 @@ impl Cache {
             metrics::counter!(metric::REDIS_FAILURES, "operation" => operation).increment(1);
             return None;
         }
-        let answer = tokio::time::timeout(PATIENCE, async {
+        let answer = tokio::time::timeout(inner.patience, async {
             let mut manager = inner.manager().await?;
             command.query_async::<T>(&mut manager).await
         });
@@ -128,8 +138,8 @@ impl Inner {
         let make = || {
             let config = ConnectionManagerConfig::new()
                 .set_number_of_retries(0)
-                .set_response_timeout(Some(PATIENCE))
-                .set_connection_timeout(Some(PATIENCE));
+                .set_response_timeout(Some(self.patience))
+                .set_connection_timeout(Some(self.patience));
             std::future::ready(ConnectionManager::new_lazy_with_config(self.client.clone(), config))
         };
         self.manager.get_or_try_init(make).await.cloned()

@@ -119,11 +119,11 @@ impl Keyring {
 
     /// Seals a value for its place.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "AES-GCM refuses only texts beyond 64 GiB")]
     pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE];
         self.random.fill(&mut nonce);
         let payload = Payload { msg: plain, aad: &place.authenticated() };
-        #[expect(clippy::expect_used, reason = "AES-GCM refuses only texts beyond 64 GiB")]
         let sealed = cipher(&self.current).encrypt(&Nonce::from(nonce), payload).expect("the text is below 64 GiB");
         let mut value = Vec::with_capacity(HEADER + sealed.len());
         value.push(VERSION);
@@ -164,7 +164,11 @@ impl Keyring {
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Keyring").field("current", &self.current).field("previous", &self.previous).finish_non_exhaustive()
+        formatter
+            .debug_struct("Keyring")
+            .field("current", &self.current)
+            .field("previous", &self.previous)
+            .finish_non_exhaustive()
     }
 }
 
@@ -202,11 +206,9 @@ mod tests {
         let ring = keyring(1, &[]);
         let sealed = ring.seal(PLACE, b"hunter2");
         assert_eq!(ring.open(PLACE, &sealed).unwrap(), b"hunter2");
-        for elsewhere in [
-            Place { row: 8, ..PLACE },
-            Place { column: "secret", ..PLACE },
-            Place { table: "public.other", ..PLACE },
-        ] {
+        for elsewhere in
+            [Place { row: 8, ..PLACE }, Place { column: "secret", ..PLACE }, Place { table: "public.other", ..PLACE }]
+        {
             assert_eq!(ring.open(elsewhere, &sealed), Err(OpenError::Refused), "{elsewhere:?}");
         }
     }

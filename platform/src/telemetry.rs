@@ -46,10 +46,9 @@ impl TelemetrySettings {
             reader.fault("APP_ENV_LOG is not a log filter such as `info` or `info,sqlx=warn`");
         }
         let format = match reader.environment().get("APP_ENV_LOG_FORMAT") {
-            Some("json") => Format::Json,
             Some("human") => Format::Human,
             None if std::io::stdout().is_terminal() => Format::Human,
-            None => Format::Json,
+            Some("json") | None => Format::Json,
             Some(_) => {
                 reader.fault("APP_ENV_LOG_FORMAT is neither json nor human");
                 return None;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::postgres::PgListener;
 use sqlx::{PgExecutor, Row as _};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use platform::metric;
@@ -24,8 +23,7 @@ const FORGET_AFTER: &str = "1 hour";
 /// Runs until `stop`. With the control database down, consumers go on with what they know; commands wait.
 pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, stop: CancellationToken) {
     let id = format!("{}-{}-{:08x}", worker.name(), std::process::id(), rand::random::<u32>());
-    let woken = Arc::new(Notify::new());
-    let listening = tokio::spawn(listen(worker.clone(), woken.clone(), stop.clone()));
+    let listening = tokio::spawn(listen(worker.clone(), stop.clone()));
     let mut silent = false;
     while !stop.is_cancelled() {
         // In a task of its own, and never cancelled: see `platform::postgres`.
@@ -44,7 +42,7 @@ pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, stop: CancellationT
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = woken.notified() => {}
+            () = worker.news.notified() => {}
             () = tokio::time::sleep(EVERY) => {}
         }
     }
@@ -56,14 +54,14 @@ pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, stop: CancellationT
 }
 
 /// Waits for notifications on a connection of its own; a missed one is made good by the next round.
-async fn listen<C: Consumer>(worker: Arc<Worker<C>>, woken: Arc<Notify>, stop: CancellationToken) {
+async fn listen<C: Consumer>(worker: Arc<Worker<C>>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(mut listener) = PgListener::connect_with(&worker.control).await
             && listener.listen("command").await.is_ok()
         {
             while let Ok(notification) = listener.recv().await {
                 if notification.payload() == worker.name() {
-                    woken.notify_one();
+                    worker.news.notify_one();
                 }
             }
         }

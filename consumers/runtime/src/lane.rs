@@ -258,9 +258,13 @@ impl<C: Consumer> Lane<C> {
     }
 
     fn set_state(&self, state: State) {
+        let before = std::mem::replace(&mut *lock(&self.state), state.clone());
+        if std::mem::discriminant(&before) == std::mem::discriminant(&state) {
+            return;
+        }
         let halted = if matches!(state, State::Halted(_)) { 1.0 } else { 0.0 };
         metrics::gauge!(metric::CONSUMER_HALTED, self.labels()).set(halted);
-        *lock(&self.state) = state;
+        self.worker.news.notify_one();
     }
 
     pub(crate) fn state(&self) -> State {

@@ -35,6 +35,13 @@ impl<R: 'static> Topic<R> {
         Self { name: T::TOPIC.into(), read: Box::new(read), gone }
     }
 
+    /// The same table under another topic name, as tests and benchmarks have it.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// The topic's name, `<service>.<schema>.<table>`.
     #[must_use]
     pub fn name(&self) -> &Arc<str> {

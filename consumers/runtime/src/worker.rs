@@ -10,6 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use schemas::registry::Registry;
 use sqlx::PgPool;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::assignment::Assignment;
@@ -50,6 +51,8 @@ pub(crate) struct Worker<C: Consumer> {
     pub(crate) lanes: RwLock<HashMap<Arc<str>, HashMap<i32, Arc<Lane<C>>>>>,
     pub(crate) moves: mpsc::Sender<Move<C>>,
     pub(crate) runtime: Handle,
+    /// Something happened that an operator wants to see, or wants done: the control round does not wait.
+    pub(crate) news: Notify,
     /// Set once the client exists; weak, because the client owns the context that owns this.
     pub(crate) kafka: OnceLock<Weak<Kafka<C>>>,
     parked_in_row: AtomicU32,
@@ -97,6 +100,9 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
     if !platform::postgres::wait_until_ready(&around.control, "backbone", &stop).await {
         return Ok(());
     }
+    // a caller that goes away stops the polling thread too
+    let stop = stop.child_token();
+    let _gone = stop.clone().drop_guard();
     let (moves, requests) = mpsc::channel();
     let topics: HashMap<_, _> = consumer.topics().into_iter().map(|t| (t.name().clone(), Arc::new(t))).collect();
     let names: Vec<String> = topics.keys().map(ToString::to_string).collect();
@@ -112,6 +118,7 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
         lanes: RwLock::default(),
         moves,
         runtime: Handle::current(),
+        news: Notify::new(),
         kafka: OnceLock::new(),
         parked_in_row: AtomicU32::new(0),
         assigning: Mutex::new(()),

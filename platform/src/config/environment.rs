@@ -64,7 +64,11 @@ impl Environment {
 impl fmt::Debug for Environment {
     /// Names only: values may be secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Environment").field("scope", &self.scope).field("names", &self.variables.keys()).finish()
+        formatter
+            .debug_struct("Environment")
+            .field("scope", &self.scope)
+            .field("names", &self.variables.keys())
+            .finish()
     }
 }
 

@@ -16,6 +16,7 @@ pub trait Setting: Sized {
     /// The value, or nothing when the text is not one.
     fn parse(text: &str) -> Option<Self>;
     /// What may be printed of it.
+    #[must_use]
     fn shown(text: &str) -> String {
         text.to_owned()
     }
@@ -143,7 +144,6 @@ impl<'e> Reader<'e> {
     }
 
     /// A value that may be absent: `Some(None)` then. Wrong text is a fault.
-    #[expect(clippy::option_option, reason = "outer: a fault was noted; inner: the variable is absent")]
     pub fn optional<T: Setting>(&mut self, name: &str, _what: &str) -> Option<Option<T>> {
         match self.environment.get(name) {
             None => Some(None),
@@ -156,7 +156,10 @@ impl<'e> Reader<'e> {
         let secret: SecretString = self.required(name, what)?;
         let key = crate::sealing::Key::from_hex(secrecy::ExposeSecret::expose_secret(&secret));
         if key.is_none() {
-            self.fault(format!("{} must be 64 hexadecimal digits ({what}); make one with `openssl rand -hex 32`", self.environment.spelled(name)));
+            self.fault(format!(
+                "{} must be 64 hexadecimal digits ({what}); make one with `openssl rand -hex 32`",
+                self.environment.spelled(name)
+            ));
         }
         key
     }
@@ -238,7 +241,10 @@ mod tests {
         let invalid = read(&environment).unwrap_err();
         assert_eq!(invalid.faults.len(), 3);
         assert!(invalid.faults[0].starts_with("PORT (or COMMERCE__PORT) is not a whole number"), "{invalid}");
-        assert!(invalid.faults[1].starts_with("missing DB_URL (or COMMERCE__DB_URL): where the database is"), "{invalid}");
+        assert!(
+            invalid.faults[1].starts_with("missing DB_URL (or COMMERCE__DB_URL): where the database is"),
+            "{invalid}"
+        );
         assert!(invalid.faults[2].contains("SECRET"), "{invalid}");
     }
 

@@ -47,9 +47,9 @@ impl Fault {
             | sqlx::Error::PoolClosed
             | sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
-            | sqlx::Error::WorkerCrashed => Self::Unavailable,
+            | sqlx::Error::WorkerCrashed
             // The bytes of a connection that broke in the middle of a message.
-            sqlx::Error::Protocol(_) => Self::Unavailable,
+            | sqlx::Error::Protocol(_) => Self::Unavailable,
             sqlx::Error::Database(database) => Self::of_database(database.as_ref()),
             _ => Self::Bug { sqlstate: None },
         }
@@ -76,7 +76,7 @@ impl Fault {
         match sqlstate {
             // serialization_failure, deadlock_detected, lock_not_available
             "40001" | "40P01" | "55P03" => Some(Self::Contended),
-            // exclusion_violation where the driver has no kind for it is a conflict by name; see `of_database`
+            // query_canceled, which is what a statement_timeout is
             "57014" => Some(Self::TooSlow),
             // admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, idle_session_timeout,
             // idle_in_transaction_session_timeout, too_many_connections, read_only_sql_transaction (a standby)

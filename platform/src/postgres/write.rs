@@ -94,6 +94,6 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "boom")]
     async fn a_panic_reaches_the_waiter() {
-        uninterrupted(async { panic!("boom") }).await
+        uninterrupted(async { panic!("boom") }).await;
     }
 }

@@ -13,19 +13,25 @@ use tokio_util::sync::CancellationToken;
 use super::{REPLICAS, Snowflake};
 
 /// For how long a number is leased at a time.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 const RENEW: Duration = Duration::from_secs(20);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Keeps a replica number leased until `stop`, then gives it back. Run it as a task; it never ends before `stop`.
 /// `holder` names this process for whoever looks into the table.
 pub async fn keep(pool: PgPool, snowflake: Snowflake, holder: String, stop: CancellationToken) {
-    let mut held: Option<u8> = None;
+    let (mut held, mut failures): (Option<u8>, u32) = (None, 0);
     loop {
         let pause = match step(&pool, &snowflake, &holder, &mut held).await {
-            Ok(()) => RENEW,
+            Ok(()) => {
+                failures = 0;
+                RENEW
+            }
             Err(error) => {
-                tracing::warn!(%error, "could not lease a snowflake replica number; trying again");
+                if failures.is_multiple_of(10) {
+                    tracing::warn!(%error, "could not lease a snowflake replica number; trying again every second");
+                }
+                failures += 1;
                 RETRY
             }
         };

@@ -34,7 +34,8 @@ pub fn slug_of(name: &str) -> Option<String> {
 /// Whether a text that a caller gave is a slug: words of `a-z` and `0-9` with single dashes between them.
 #[must_use]
 pub fn is_slug(text: &str) -> bool {
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     text.len() <= LONGEST && text.split('-').all(is_word)
 }
 

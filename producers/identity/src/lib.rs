@@ -1,13 +1,23 @@
-//! Identity.
+#![doc = include_str!("../README.md")]
+
+pub mod actor;
 pub mod bootstrap;
+pub mod housekeeping;
+mod me;
 pub mod password;
 pub mod policy;
+mod problem;
 pub mod rank;
-pub mod role { pub mod store; }
+pub mod role;
 pub mod secret;
-pub mod service_account { pub mod store; }
+pub mod serve;
+pub mod service_account;
+pub mod settings;
 pub mod signing_key;
 pub mod state;
 pub mod throttle;
 pub mod token;
-pub mod user { pub mod store; pub mod grant; pub mod email; }
+pub mod user;
+
+pub use bootstrap::{BootstrapError, Bootstrapped, bootstrap};
+pub use serve::{router, serve};

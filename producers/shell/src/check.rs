@@ -55,7 +55,8 @@ mod tests {
     #[test]
     fn every_fault_is_told_at_once() {
         let mut checks = Checks::new();
-        let problem = checks.length("", 1, 200, "/name").that(false, "/price", "NEGATIVE", "must not be below 0").finish();
+        let problem =
+            checks.length("", 1, 200, "/name").that(false, "/price", "NEGATIVE", "must not be below 0").finish();
         let pointers: Vec<_> = problem.unwrap_err().errors.into_iter().map(|error| error.pointer).collect();
         assert_eq!(pointers, ["/name", "/price"]);
         assert!(Checks::new().length("Bún bò Huế", 1, 10, "/name").finish().is_ok());

@@ -69,7 +69,8 @@ impl IfMatch {
                 return Ok(Self(Accepted::Any));
             }
             // A tag that is not one of ours, or a weak one, matches no version; it is no fault by itself.
-            let version: Option<i64> = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
+            let version: Option<i64> =
+                tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
             versions.extend(version);
         }
         Ok(Self(Accepted::Versions(versions)))
@@ -93,7 +94,9 @@ mod tests {
         if let Some(value) = value {
             headers.insert(header::IF_MATCH, value.parse().unwrap());
         }
-        IfMatch::of(&headers).and_then(|precondition| precondition.check(version)).map_err(|problem| problem.status.into())
+        IfMatch::of(&headers)
+            .and_then(|precondition| precondition.check(version))
+            .map_err(|problem| problem.status.into())
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `/healthz`, which touches nothing, and `/readyz`, which asks every dependency but Redis.
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Extension, Router};
 use platform::ops::Readiness;
+
+use crate::problem::NoProblem;
 
 /// Both, below `base` and at the root.
 pub(crate) fn routes(base: &str, readiness: &Readiness) -> Router {
@@ -13,7 +15,7 @@ pub(crate) fn routes(base: &str, readiness: &Readiness) -> Router {
             &format!("{prefix}/readyz"),
             get(move || {
                 let readiness = readiness.clone();
-                async move { readiness.answer().await }
+                async move { (Extension(NoProblem), readiness.answer().await) }
             }),
         );
     }

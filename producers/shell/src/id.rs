@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 /// What an id looks like: 1 to 8999999999999999999 without leading zeros. Every snowflake until 2092 is among them, all
@@ -85,12 +85,6 @@ impl PartialSchema for Id {
 
 impl ToSchema for Id {}
 
-/// `i64` amounts and counts in schemas are plain integers; this keeps the format's name in one place.
-#[must_use]
-pub fn int64() -> SchemaFormat {
-    SchemaFormat::KnownFormat(KnownFormat::Int64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +97,18 @@ mod tests {
 
     #[test]
     fn numbers_and_ids_beyond_the_range_are_refused() {
-        for text in ["7", "\"\"", "\"0\"", "\"-1\"", "\"007\"", "\"1.0\"", "\"9223372036854775808\"", "\"9000000000000000000\"", "\" 7\"", "\"+7\""] {
+        for text in [
+            "7",
+            "\"\"",
+            "\"0\"",
+            "\"-1\"",
+            "\"007\"",
+            "\"1.0\"",
+            "\"9223372036854775808\"",
+            "\"9000000000000000000\"",
+            "\" 7\"",
+            "\"+7\"",
+        ] {
             assert!(serde_json::from_str::<Id>(text).is_err(), "{text}");
         }
     }

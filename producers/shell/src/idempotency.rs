@@ -13,5 +13,5 @@ mod store;
 mod sweep;
 
 pub use header::{IdempotencyHeader, IdempotencyKey, Once};
-pub use sweep::{KEPT, sweep};
 pub(crate) use sweep::keep_sweeping;
+pub use sweep::{KEPT, sweep};

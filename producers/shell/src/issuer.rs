@@ -108,7 +108,8 @@ impl Issuer {
 
     fn jwk(&self) -> Jwk {
         let point = self.key.verifying_key().to_encoded_point(false);
-        let coordinate = |bytes: Option<&p256::FieldBytes>| bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).unwrap_or_default();
+        let coordinate =
+            |bytes: Option<&p256::FieldBytes>| bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).unwrap_or_default();
         Jwk {
             kty: "EC".to_owned(),
             crv: "P-256".to_owned(),

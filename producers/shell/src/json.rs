@@ -1,6 +1,7 @@
 //! Bodies in JSON, read strictly, refused clearly.
 
 mod body;
+mod objects;
 mod read;
 
 use axum::extract::{FromRequest, Request};
@@ -8,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
-pub(crate) use body::{read_body, require_json};
 pub use body::BodyLimit;
+pub(crate) use body::{read_body, require_json};
 pub use read::parse;
 
 /// A request's body. Give its type `#[serde(deny_unknown_fields)]`, so that a misspelt field is refused rather than

@@ -8,6 +8,7 @@ use platform::ops::Readiness;
 use platform::random::SharedRandom;
 use platform::redis::Cache;
 use platform::service::Service;
+use tokio_util::sync::CancellationToken;
 
 use crate::authority::{Authority, Gate};
 use crate::page::Cursors;
@@ -28,6 +29,7 @@ struct Parts {
     random: SharedRandom,
     lifecycle: Lifecycle,
     readiness: Readiness,
+    drained: CancellationToken,
 }
 
 /// What a [`Kit`] is made of.
@@ -57,8 +59,9 @@ impl Kit {
             let held = checked.has_policies();
             async move { if held { Ok(()) } else { Err("no policies from identity yet".to_owned()) } }
         });
+        let drained = CancellationToken::new();
         let cursors = Cursors::new(settings.cursor_secret.clone());
-        Self(Arc::new(Parts { service, settings, gate, cursors, cache, clock, random, lifecycle, readiness }))
+        Self(Arc::new(Parts { service, settings, gate, cursors, cache, clock, random, lifecycle, readiness, drained }))
     }
 
     /// The kit that the server put into a request.
@@ -67,6 +70,11 @@ impl Kit {
             tracing::error!("a route is served without shell::router, so there is no kit in the request");
             Problem::internal()
         })
+    }
+
+    /// Cancelled when the server has answered its last request.
+    pub(crate) fn drained(&self) -> CancellationToken {
+        self.0.drained.clone()
     }
 
     /// The service.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use from_database::OnConstraint;
-pub(crate) use render::{Identity, finish};
+pub(crate) use render::{Identity, NoProblem, finish};
 
 /// One field that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

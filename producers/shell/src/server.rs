@@ -1,9 +1,11 @@
 //! The server: routes under their limits, from the first request to the last.
 
+mod background;
 mod limits;
 mod listen;
 mod observe;
 mod routes;
 
-pub use listen::{Server, background};
+pub use background::background;
+pub use listen::Server;
 pub use routes::router;

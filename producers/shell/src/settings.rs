@@ -85,8 +85,9 @@ mod tests {
     #[test]
     fn ports_come_from_the_table_plus_the_offset() {
         let secret = "ab".repeat(32);
-        let environment = Environment::from_pairs([("APP_ENV_CURSOR_SECRET", &secret), ("APP_ENV_APPLICATION_SECRET", &secret)])
-            .with("APP_ENV_PORT_OFFSET", "100");
+        let environment =
+            Environment::from_pairs([("APP_ENV_CURSOR_SECRET", &secret), ("APP_ENV_APPLICATION_SECRET", &secret)])
+                .with("APP_ENV_PORT_OFFSET", "100");
         let mut reader = Reader::new(&environment);
         let settings = ShellSettings::read(&mut reader, Service::COMMERCE);
         let (settings, printed) = reader.finish(settings).unwrap();

@@ -51,8 +51,9 @@ fn start(known: &Known) -> Start {
         return match (started, target) {
             (false, None) => Start::Earliest(*first),
             (true, _) => Start::Halt(
-                "the group has no committed offset although it was started before (expired, or deleted); \
-                 find the last position applied in cdc.frontier and set the group's offset to it"
+                "the group has no committed offset although it was started before: the offset expired, or the topic was \
+                 deleted and made again, which deletes it; if the topic is the same, set the group's offset to the next \
+                 offset in the target's cdc.frontier, else take a snapshot again"
                     .to_owned(),
             ),
             (false, Some(target)) => Start::Halt(format!(

@@ -120,6 +120,12 @@ pub async fn update(
     .await
 }
 
+/// Locks the definition until the transaction ends.
+pub async fn lock(executor: impl PgExecutor<'_>, id: i64) -> sqlx::Result<()> {
+    sqlx::query("select id from policy where id = $1 for update").bind(id).execute(executor).await?;
+    Ok(())
+}
+
 /// Deletes the definition at this version; false when it is another one by now.
 pub async fn delete(executor: impl PgExecutor<'_>, id: i64, version: i64, now: OffsetDateTime) -> sqlx::Result<bool> {
     let deleted = sqlx::query(

@@ -82,6 +82,12 @@ pub async fn find(executor: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Option
     .await
 }
 
+/// Locks the account until the transaction ends.
+pub async fn lock(executor: impl PgExecutor<'_>, id: i64) -> sqlx::Result<()> {
+    sqlx::query("select id from service_account where id = $1 for no key update").bind(id).execute(executor).await?;
+    Ok(())
+}
+
 /// What a token for the account of this name needs.
 pub async fn credentials(executor: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<Credentials>> {
     sqlx::query_as(

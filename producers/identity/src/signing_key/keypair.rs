@@ -7,9 +7,9 @@ use p256::SecretKey;
 use p256::elliptic_curve::sec1::ToEncodedPoint as _;
 use p256::pkcs8::EncodePrivateKey as _;
 use platform::random::Random;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use utoipa::ToSchema;
+use shell::authority::Jwk;
 
 use crate::secret;
 
@@ -18,40 +18,20 @@ use crate::secret;
 #[error("the signing key cannot be used")]
 pub struct KeyError;
 
-/// A public key as a JWK (RFC 7517, RFC 7518 section 6.2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Jwk {
-    /// `EC`.
-    pub kty: String,
-    /// `P-256`.
-    pub crv: String,
-    /// The point's x, base64url without padding.
-    pub x: String,
-    /// The point's y, base64url without padding.
-    pub y: String,
-    /// RFC 7638 thumbprint: the same key has the same id wherever it is computed.
-    pub kid: String,
-    /// `ES256`.
-    pub alg: String,
-    /// `sig`.
-    pub r#use: String,
-}
-
-impl Jwk {
-    /// The JWK of the point `(x, y)`, both base64url.
-    #[must_use]
-    pub fn new(x: &str, y: &str) -> Self {
-        // RFC 7638 section 3.2: the required members in lexicographic order, no white space.
-        let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        Self {
-            kty: "EC".into(),
-            crv: "P-256".into(),
-            x: x.into(),
-            y: y.into(),
-            kid: URL_SAFE_NO_PAD.encode(Sha256::digest(members)),
-            alg: "ES256".into(),
-            r#use: "sig".into(),
-        }
+/// The JWK (RFC 7517, RFC 7518 section 6.2) of the point `(x, y)`, both base64url without padding.
+#[must_use]
+pub fn jwk(x: &str, y: &str) -> Jwk {
+    // RFC 7638 section 3.2: the required members in lexicographic order, no white space. So the same key has the same
+    // name wherever it is computed.
+    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+    Jwk {
+        kty: "EC".into(),
+        crv: "P-256".into(),
+        x: x.into(),
+        y: y.into(),
+        kid: URL_SAFE_NO_PAD.encode(Sha256::digest(members)),
+        alg: "ES256".into(),
+        usage: "sig".into(),
     }
 }
 
@@ -76,6 +56,10 @@ impl KeyPair {
 
     /// The key with this scalar (32 bytes, big endian).
     pub fn from_scalar(scalar: &[u8]) -> Result<Self, KeyError> {
+        // The library would pad a shorter one.
+        if scalar.len() != 32 {
+            return Err(KeyError);
+        }
         Self::from_secret(SecretKey::from_slice(scalar).map_err(|_| KeyError)?)
     }
 
@@ -84,7 +68,7 @@ impl KeyPair {
         let point = secret.public_key().to_encoded_point(false);
         let coordinate = |bytes: Option<&p256::FieldBytes>| bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
         let (x, y) = coordinate(point.x()).zip(coordinate(point.y())).ok_or(KeyError)?;
-        Ok(Self { encoding: EncodingKey::from_ec_der(der.as_bytes()), jwk: Jwk::new(&x, &y), secret })
+        Ok(Self { encoding: EncodingKey::from_ec_der(der.as_bytes()), jwk: jwk(&x, &y), secret })
     }
 
     /// The private scalar, to be sealed and nothing else.

@@ -12,9 +12,10 @@ use platform::postgres;
 use platform::random::SharedRandom;
 use platform::sealing::{Keyring, OpenError, Place};
 use platform::snowflake::{Snowflake, Unleased};
+use shell::authority::{Jwk, Jwks};
 use sqlx::{PgConnection, PgPool};
 
-use super::keypair::{Jwk, KeyError, KeyPair};
+use super::keypair::{self, KeyError, KeyPair};
 use super::store::{self, StoredKey};
 use crate::token::access;
 
@@ -86,17 +87,22 @@ impl SigningKeys {
     }
 
     /// The public keys with which something may be verified now.
-    pub async fn verifying(&self) -> Result<Vec<Jwk>, RingError> {
+    pub async fn verifying(&self) -> sqlx::Result<Jwks> {
         let keys = store::verifying(&self.pool, self.clock.now()).await?;
-        Ok(keys.iter().map(|key| Jwk::new(&key.x, &key.y)).collect())
+        Ok(Jwks { keys: keys.iter().map(|key| keypair::jwk(&key.x, &key.y)).collect() })
     }
 
-    /// A new key signs from now on; the old one verifies until [`RETIREMENT`] has passed. Answers the new key.
-    pub async fn rotate(&self) -> Result<StoredKey, RingError> {
-        let stored = self.make()?;
-        let new = stored.clone();
-        postgres::write(&self.pool, move |transaction| Box::pin(async move { replace(transaction, &new).await })).await?;
-        Ok(stored)
+    /// A new key signs from now on; the old one verifies until [`RETIREMENT`] has passed. Part of the caller's
+    /// transaction. Answers the new key.
+    pub async fn rotate(&self, connection: &mut PgConnection) -> Result<StoredKey, RingError> {
+        let new = self.make()?;
+        if let Some(old) = store::active(&mut *connection).await? {
+            let expires_at = new.created_at + RETIREMENT;
+            if !store::retire(&mut *connection, old.id, new.created_at, expires_at).await? {
+                return Err(RingError::Raced);
+            }
+        }
+        if store::insert(&mut *connection, &new).await? { Ok(new) } else { Err(RingError::Raced) }
     }
 
     /// Seals every private half under today's application secret, after that was rotated. Run at every start: it
@@ -142,16 +148,6 @@ impl SigningKeys {
         opened.clear();
         opened.insert(pair.jwk().kid.clone(), pair.clone());
     }
-}
-
-async fn replace(connection: &mut PgConnection, new: &StoredKey) -> Result<(), RingError> {
-    if let Some(old) = store::active(&mut *connection).await? {
-        let expires_at = new.created_at + RETIREMENT;
-        if !store::retire(&mut *connection, old.id, new.created_at, expires_at).await? {
-            return Err(RingError::Raced);
-        }
-    }
-    if store::insert(&mut *connection, new).await? { Ok(()) } else { Err(RingError::Raced) }
 }
 
 fn place(id: i64) -> Place<'static> {

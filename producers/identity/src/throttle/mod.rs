@@ -51,7 +51,7 @@ pub enum ThrottleError {
 /// An attempt that was counted.
 pub struct Attempt {
     account: Vec<u8>,
-    address: Vec<u8>,
+    address: Option<Vec<u8>>,
 }
 
 impl Attempt {
@@ -62,12 +62,14 @@ impl Attempt {
         limits: &Limits,
         clock: &dyn Clock,
         email: &str,
-        address: IpAddr,
+        address: Option<IpAddr>,
     ) -> Result<Self, ThrottleError> {
-        let attempt = Self { account: subject(email), address: subject(&network(address)) };
+        let address = address.map(|address| subject(&network(address)));
+        let attempt = Self { account: subject(email), address };
         let now = clock.now();
-        let counted = [("ADDRESS", &attempt.address, limits.address), ("ACCOUNT", &attempt.account, limits.account)];
-        for (kind, subject, limit) in counted {
+        let by_address = attempt.address.as_ref().map(|address| ("ADDRESS", address, limits.address));
+        let by_account = ("ACCOUNT", &attempt.account, limits.account);
+        for (kind, subject, limit) in by_address.into_iter().chain([by_account]) {
             let count = store::count(pool, kind, subject, now, now - limit.window).await?;
             decide::decide(limit, count, now)?;
         }
@@ -78,7 +80,10 @@ impl Attempt {
     /// attacker would sign in with an account of his own from time to time and go on guessing.
     pub async fn succeeded(self, pool: &PgPool) -> sqlx::Result<()> {
         store::forgive(pool, "ACCOUNT", &self.account, i32::MAX).await?;
-        store::forgive(pool, "ADDRESS", &self.address, 1).await
+        match self.address {
+            Some(address) => store::forgive(pool, "ADDRESS", &address, 1).await,
+            None => Ok(()),
+        }
     }
 }
 

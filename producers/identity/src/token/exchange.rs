@@ -1,5 +1,6 @@
 //! A service account exchanges its secret for an access token.
 
+use shell::authority::Kind;
 use time::OffsetDateTime;
 
 use super::access::{self, Subject};
@@ -16,7 +17,7 @@ pub async fn exchange(identity: &Identity, name: &str, secret: &str) -> Result<G
     let now = identity.clock.now();
     let genuine = is_genuine(credentials.as_ref(), secret, now);
     let Some(account) = credentials.filter(|_| genuine) else { return Err(GrantError::Refused) };
-    let subject = Subject { id: account.id, kind: "service", roles: account.roles, merchants: Vec::new() };
+    let subject = Subject { id: account.id, kind: Kind::Service, roles: account.roles, merchants: Vec::new() };
     let signer = identity.keys.signer().await?;
     let access_token = access::issue(&signer, &subject, now, &*identity.random)?;
     Ok(Granted { access_token, refresh_token: None })

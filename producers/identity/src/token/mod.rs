@@ -2,12 +2,14 @@
 
 pub mod access;
 pub mod exchange;
+pub(crate) mod grant;
 pub mod refresh;
 pub mod renew;
 pub mod sign_in;
 
 use platform::snowflake::Unleased;
 use shell::Scope;
+use shell::authority::Kind;
 use sqlx::PgExecutor;
 
 use crate::password::check::CheckError;
@@ -81,7 +83,7 @@ async fn user_subject(executor: impl PgExecutor<'_>, id: i64) -> sqlx::Result<Op
     let user = store::find(executor, &Scope::All, id).await?;
     Ok(user.filter(|user| user.status == "ACTIVE").map(|user| Subject {
         id: user.id,
-        kind: "user",
+        kind: Kind::User,
         roles: user.roles,
         merchants: user.merchants,
     }))

@@ -106,6 +106,15 @@ pub async fn redeem(connection: &mut PgConnection, token: &str, now: OffsetDateT
     Ok(Redeemed::Reused { user_id, family_id })
 }
 
+/// Ends the sign-in that the token comes from; nothing happens for an unknown token.
+pub async fn revoke(connection: &mut PgConnection, token: &str, now: OffsetDateTime) -> sqlx::Result<()> {
+    if let Some((user_id, family_id)) = find(&mut *connection, &secret::digest(token)).await? {
+        lock_user(&mut *connection, user_id).await?;
+        revoke_family(&mut *connection, family_id, now).await?;
+    }
+    Ok(())
+}
+
 async fn find(executor: impl PgExecutor<'_>, hash: &[u8]) -> sqlx::Result<Option<(i64, i64)>> {
     sqlx::query_as("select user_id, family_id from refresh_token where token_hash = $1")
         .bind(hash)

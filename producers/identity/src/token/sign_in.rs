@@ -19,7 +19,7 @@ pub async fn sign_in(
     identity: &Identity,
     email: &str,
     password: String,
-    address: IpAddr,
+    address: Option<IpAddr>,
 ) -> Result<Granted, GrantError> {
     // What is no address belongs to nobody, and is counted and compared like the rest.
     let email = email::normalise(email).unwrap_or_else(|_| email.trim().to_lowercase());

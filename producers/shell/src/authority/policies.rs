@@ -23,7 +23,7 @@ m = holds(r.roles, p.role) && (p.service == \"*\" || p.service == r.service) && 
 
 /// A bundle that decides.
 ///
-/// Beside the bundle's rules these are fixed: SUPER_ADMIN and ADMIN may do everything; OWNER may do everything with
+/// Beside the bundle's rules these are fixed: `SUPER_ADMIN` and `ADMIN` may do everything; `OWNER` may do everything with
 /// what it created in every service but identity, whose rows are nobody's own. Whatever a rule of the bundle denies
 /// stays denied.
 pub struct Policies {
@@ -59,7 +59,13 @@ impl Policies {
     ///
     /// # Errors
     /// The sentence.
-    pub fn allowing(&self, roles: &[String], service: &str, resource: &str, action: &str) -> Result<Vec<String>, String> {
+    pub fn allowing(
+        &self,
+        roles: &[String],
+        service: &str,
+        resource: &str,
+        action: &str,
+    ) -> Result<Vec<String>, String> {
         let ask = |roles: String| {
             self.enforcer.enforce((roles, service, resource, action)).map_err(|error| error.to_string())
         };
@@ -125,7 +131,8 @@ mod tests {
 
     #[tokio::test]
     async fn definitions_allow_employees_exactly_what_they_say() {
-        let policies = policies(vec![rule("CASHIER", "product", "read", "allow"), rule("EMPLOYEE", "*", "*", "allow")]).await;
+        let policies =
+            policies(vec![rule("CASHIER", "product", "read", "allow"), rule("EMPLOYEE", "*", "*", "allow")]).await;
         assert_eq!(allowing(&policies, &["CASHIER"], "product", "read"), ["CASHIER"]);
         assert!(allowing(&policies, &["CASHIER"], "product", "update").is_empty());
         assert_eq!(allowing(&policies, &["CASHIER", "EMPLOYEE"], "category", "update"), ["EMPLOYEE"]);

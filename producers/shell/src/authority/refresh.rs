@@ -27,11 +27,15 @@ impl Gate {
         let mut failures = 0_u32;
         while !stop.is_cancelled() {
             self.read_generation().await;
-            match self.refresh().await {
+            let refreshed = tokio::select! {
+                () = stop.cancelled() => break,
+                refreshed = self.refresh() => refreshed,
+            };
+            match refreshed {
                 Ok(()) => failures = 0,
                 Err(error) => {
                     // Identity may start after us; once a minute is enough to say so.
-                    if failures % if self.has_policies() { 2 } else { 60 } == 0 {
+                    if failures.is_multiple_of(if self.has_policies() { 2 } else { 60 }) {
                         tracing::warn!(%error, held = self.has_policies(), "could not refresh keys and policies");
                     }
                     failures += 1;
@@ -49,10 +53,9 @@ impl Gate {
 
     async fn read_generation(&self) {
         let stored = self.cache.get(cache_key::AUTHZ_GENERATION).await;
-        if let Some(generation) = stored.and_then(|text| text.parse().ok()) {
-            if self.note_generation(generation) {
-                tracing::debug!(generation, "policies are of generation {generation}");
-            }
+        let generation = stored.and_then(|text| text.parse().ok());
+        if let Some(generation) = generation.filter(|generation| self.note_generation(*generation)) {
+            tracing::debug!(generation, "policies are of generation {generation}");
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
+use super::objects::Objects;
 use crate::problem::Problem;
 
 /// Reads JSON. What is no JSON at all answers 400; JSON of another shape answers 422 with a pointer.
@@ -17,7 +18,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| malformed(&error))?;
     refuse_nul(text)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    serde_path_to_error::deserialize(Objects(&mut deserializer)).map_err(|error| {
         let pointer = pointer(error.path());
         misshapen(pointer, &error.into_inner())
     })
@@ -58,7 +59,8 @@ fn misshapen(pointer: String, error: &serde_json::Error) -> Problem {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(sentence, _)| sentence);
     let quoted = message.split('`').nth(1).unwrap_or_default();
-    let child = || format!("{}/{}", pointer.strip_suffix(&format!("/{}", escape(quoted))).unwrap_or(&pointer), escape(quoted));
+    let child =
+        || format!("{}/{}", pointer.strip_suffix(&format!("/{}", escape(quoted))).unwrap_or(&pointer), escape(quoted));
     if message.starts_with("unknown field") {
         Problem::invalid(child(), "UNKNOWN_FIELD", "there is no such field")
     } else if message.starts_with("missing field") {
@@ -118,7 +120,12 @@ mod tests {
     #[test]
     fn what_is_not_json_answers_400() {
         for body in [&b"{"[..], b"", b"{\"name\": 1,, }", b"{\"name\":\"a\"} x", b"{\"name\": 1, \"variants\": [}"] {
-            assert_eq!(refused(body), (400, "MALFORMED_JSON".into(), String::new()), "{}", String::from_utf8_lossy(body));
+            assert_eq!(
+                refused(body),
+                (400, "MALFORMED_JSON".into(), String::new()),
+                "{}",
+                String::from_utf8_lossy(body)
+            );
         }
         assert_eq!(refused(b"{\"name\": \"\xff\"}").1, "INVALID_UTF8");
     }
@@ -130,7 +137,12 @@ mod tests {
             refused(br#"{"name": "a", "variants": [{"price": 1}, {"price": "2"}]}"#),
             (422, "WRONG_TYPE".into(), "/variants/1/price".into())
         );
-        assert_eq!(refused(b"[]").0, 422);
+    }
+
+    #[test]
+    fn an_array_is_no_object_however_its_items_are_ordered() {
+        assert_eq!(refused(br#"["a", []]"#), (422, "WRONG_TYPE".into(), String::new()));
+        assert_eq!(refused(br#"{"name": "a", "variants": [[1]]}"#), (422, "WRONG_TYPE".into(), "/variants/0".into()));
     }
 
     #[test]

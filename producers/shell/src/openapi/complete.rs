@@ -90,9 +90,9 @@ fn complete_headers(response: &mut Value, etag: bool, status: &str) {
         headers.entry("ETag").or_insert_with(|| text("The version, for If-Match."));
     }
     if matches!(status, "429" | "503") {
-        headers.entry("Retry-After").or_insert_with(|| {
-            json!({ "description": "Seconds to wait.", "schema": { "type": "integer", "minimum": 0 } })
-        });
+        headers.entry("Retry-After").or_insert_with(
+            || json!({ "description": "Seconds to wait.", "schema": { "type": "integer", "minimum": 0 } }),
+        );
     }
 }
 

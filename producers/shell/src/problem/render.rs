@@ -55,6 +55,10 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Marks an answer that is no problem whatever its status: the report of `/readyz`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoProblem;
+
 /// Writes the request's identity into a problem, and makes a problem of what the router or a library answered by
 /// itself (404 of an unknown path, 405, an extractor that is not ours).
 pub(crate) fn finish(mut response: Response, identity: &Identity) -> Response {
@@ -69,7 +73,7 @@ pub(crate) fn finish(mut response: Response, identity: &Identity) -> Response {
         return finished;
     }
     let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) {
+    if response.extensions().get::<NoProblem>().is_some() || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let allow = response.headers().get(header::ALLOW).cloned();
@@ -112,9 +116,15 @@ mod tests {
         assert_eq!(response.status(), 409);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         let body = body(response).await;
-        assert_eq!((&body["code"], &body["request_id"], &body["state"]), (&"SLUG_TAKEN".into(), &"r-1".into(), &"OPEN".into()));
+        assert_eq!(
+            (&body["code"], &body["request_id"], &body["state"]),
+            (&"SLUG_TAKEN".into(), &"r-1".into(), &"OPEN".into())
+        );
         assert_eq!(body["errors"][0]["pointer"], "/slug");
-        assert_eq!((&body["status"], &body["instance"], &body["trace_id"]), (&409.into(), &"/v1/x".into(), &"t-1".into()));
+        assert_eq!(
+            (&body["status"], &body["instance"], &body["trace_id"]),
+            (&409.into(), &"/v1/x".into(), &"t-1".into())
+        );
     }
 
     #[tokio::test]

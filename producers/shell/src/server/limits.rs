@@ -44,7 +44,11 @@ impl Places {
 }
 
 /// Answers 503 at once when every place is taken.
-pub(super) async fn take_place(State(places): State<Places>, request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) async fn take_place(
+    State(places): State<Places>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let Ok(_place) = places.free.try_acquire() else {
         counter!(metric::HTTP_OVERLOAD, "service" => places.service).increment(1);
         return Err(Problem::unavailable("OVERLOADED", "too many requests at once; try again in a moment", 1));

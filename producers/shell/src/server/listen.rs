@@ -3,11 +3,8 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use platform::snowflake::{Snowflake, lease};
-use sqlx::PgPool;
 use tokio::net::TcpListener;
 
-use crate::idempotency;
 use crate::kit::Kit;
 
 /// A listener that is open but does not serve yet.
@@ -47,41 +44,17 @@ impl Server {
         let lifecycle = self.kit.lifecycle();
         let serving = axum::serve(self.listener, router).with_graceful_shutdown(lifecycle.stop().cancelled_owned());
         let serving = async move { serving.await };
+        let _drained = self.kit.drained().drop_guard();
         if let Some(ended) = lifecycle.finish(serving, self.kit.settings().drain.deadline).await {
             tracing::info!(service = service.name, "{} answered every request and stops", service.name);
             ended
         } else {
-            tracing::warn!(service = service.name, "{} stops with requests unanswered: the deadline passed", service.name);
+            tracing::warn!(
+                service = service.name,
+                "{} stops with requests unanswered: the deadline passed",
+                service.name
+            );
             Ok(())
         }
     }
-}
-
-/// What runs beside the requests until the lifecycle stops: keys and policies are kept fresh, the snowflake replica
-/// number is kept leased (unless it is fixed), old idempotency keys are swept, and `postgres` and `snowflake` are
-/// registered as readiness checks. Answers when all of it has ended, so that the lease is given back before the
-/// process ends. Run it as a task.
-pub async fn background(kit: Kit, pool: PgPool, snowflake: Snowflake) {
-    let stop = kit.lifecycle().stop();
-    kit.readiness().register_postgres("postgres", pool.clone());
-    let checked = snowflake.clone();
-    kit.readiness().register("snowflake", move || {
-        let leased = checked.is_leased();
-        async move { if leased { Ok(()) } else { Err("no replica number is leased yet".to_owned()) } }
-    });
-    let holder = format!("{}/{}", kit.service().name, std::process::id());
-    let leasing = async {
-        if !snowflake.is_leased() {
-            lease::keep(pool.clone(), snowflake.clone(), unique(&kit, holder), stop.clone()).await;
-        }
-    };
-    let sweeping = idempotency::keep_sweeping(pool.clone(), kit.service().name, stop.clone());
-    tokio::join!(kit.gate().keep_fresh(stop.clone()), leasing, sweeping);
-}
-
-/// Process ids repeat in containers, so the holder's name has a random end.
-fn unique(kit: &Kit, holder: String) -> String {
-    let mut bytes = [0; 8];
-    kit.random().fill(&mut bytes);
-    format!("{holder}/{}", hex::encode(bytes))
 }

@@ -23,7 +23,8 @@ pub(super) async fn observe(State(kit): State<Kit>, mut request: Request, next: 
         (RequestId::of(request.headers(), kit.random()), TraceId::of(request.headers(), kit.random()));
     let path = request.uri().path().to_owned();
     let method = method_label(request.method());
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request",
         service,
@@ -59,7 +60,8 @@ fn measure(service: &'static str, method: &'static str, route: &str, status: u16
     let route = route.to_owned();
     counter!(metric::HTTP_REQUESTS, "service" => service, "method" => method, "route" => route.clone(), "status" => status.to_string())
         .increment(1);
-    histogram!(metric::HTTP_DURATION, "service" => service, "method" => method, "route" => route.clone()).record(elapsed);
+    histogram!(metric::HTTP_DURATION, "service" => service, "method" => method, "route" => route.clone())
+        .record(elapsed);
     let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     if route.ends_with("/healthz") || route.ends_with("/readyz") {
         tracing::debug!(status, duration_ms, "{method} {route} answered {status}");

@@ -86,9 +86,10 @@ async fn create(State(app): State<App>, caller: Caller, once: Once<NewWidget>) -
     key.once(&app.pool, move |transaction| {
         Box::pin(async move {
             may_use_merchant(&scope, new.merchant_id, by)?;
-            let widget = insert(&mut **transaction, id, by, &new).await.on_constraint("widget_merchant_slug_key", || {
-                Problem::taken("/slug", "SLUG_TAKEN", "another widget of this merchant has this slug")
-            })?;
+            let widget =
+                insert(&mut **transaction, id, by, &new).await.on_constraint("widget_merchant_slug_key", || {
+                    Problem::taken("/slug", "SLUG_TAKEN", "another widget of this merchant has this slug")
+                })?;
             let location = format!("/v1/api/commerce/widgets/{id}");
             Ok(Answer::created(&widget).etag(widget.version).location(location))
         })
@@ -115,7 +116,9 @@ async fn patch(
     Json(change): Json<WidgetPatch>,
 ) -> Result<Answer, Problem> {
     let scope = caller.may("widget", "update").await?;
-    Checks::new().that(change.price.is_none_or(|price| price >= 0), "/price", "NEGATIVE", "must not be below 0").finish()?;
+    Checks::new()
+        .that(change.price.is_none_or(|price| price >= 0), "/price", "NEGATIVE", "must not be below 0")
+        .finish()?;
     shell::write(&app.pool, move |transaction| {
         Box::pin(async move {
             let version = lock(&mut **transaction, id.0, &scope).await?.ok_or_else(|| Problem::not_found("widget"))?;
@@ -150,7 +153,11 @@ async fn list(
 // In a real service this is a query for the merchant, under the caller's scope.
 fn may_use_merchant(scope: &Scope, merchant: Id, by: i64) -> Result<(), Problem> {
     let visible = scope.includes(merchant.0, by);
-    if visible { Ok(()) } else { Err(Problem::invalid("/merchant_id", "NO_SUCH_MERCHANT", "there is no such merchant")) }
+    if visible {
+        Ok(())
+    } else {
+        Err(Problem::invalid("/merchant_id", "NO_SUCH_MERCHANT", "there is no such merchant"))
+    }
 }
 
 async fn insert(db: impl PgExecutor<'_>, id: i64, by: i64, new: &NewWidget) -> Result<Widget, sqlx::Error> {

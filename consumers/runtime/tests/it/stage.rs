@@ -1,0 +1,448 @@
+//! What a test plays on: a topic, a producer of Debezium-like records, a small consumer and its target.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use platform::clock::SystemClock;
+use platform::config::{Environment, Reader};
+use platform::telemetry::TelemetrySettings;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use runtime::guard::{self, Guarded};
+use runtime::{Batch, Change, Consumer, Decision, Effect, Fault, Outcome, Settings, Surroundings, Topic, frontier};
+use schemas::{Field, Registry, Row as _, wire};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, Row as _};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const KEY: &str = r#"{"type":"record","name":"Key","namespace":"test","fields":[{"name":"id","type":"long"}]}"#;
+const VALUE: &str = r#"{"type":"record","name":"Envelope","namespace":"test","fields":[
+    {"name":"before","type":["null",{"type":"record","name":"Value","fields":[
+        {"name":"id","type":"long"},{"name":"name","type":"string"},{"name":"gone","type":"boolean"}]}],"default":null},
+    {"name":"after","type":["null","Value"],"default":null},
+    {"name":"source","type":{"type":"record","name":"Source","fields":[
+        {"name":"ts_ms","type":"long"},{"name":"snapshot","type":["string","null"],"default":"false"},
+        {"name":"db","type":"string"},{"name":"sequence","type":["null","string"],"default":null},
+        {"name":"table","type":"string"},{"name":"txId","type":["null","long"],"default":null},
+        {"name":"lsn","type":["null","long"],"default":null}]}},
+    {"name":"op","type":"string"},{"name":"ts_ms","type":["null","long"],"default":null}]}"#;
+
+/// The row of the test's table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Item {
+    pub(crate) id: i64,
+    pub(crate) name: Field<String>,
+    pub(crate) gone: bool,
+}
+
+impl schemas::Row for Item {
+    const SERVICE: &'static str = "test";
+    const TABLE: &'static str = "public.item";
+    const TOPIC: &'static str = "test.public.item";
+    type Key = i64;
+
+    fn inherit(&mut self, earlier: Self) {
+        self.name.inherit(earlier.name);
+    }
+
+    fn unchanged(&self) -> Vec<&'static str> {
+        if self.name.is_unchanged() { vec!["name"] } else { Vec::new() }
+    }
+}
+
+/// Switches by which a test makes the target misbehave.
+#[derive(Default)]
+pub(crate) struct Switches {
+    pub(crate) down: AtomicBool,
+    pub(crate) attempts: AtomicU32,
+    pub(crate) slow_ms: AtomicU32,
+    /// Largest number of entities in one batch.
+    pub(crate) largest: AtomicU32,
+}
+
+/// Writes `item` rows. The name decides the misbehaviour: `refuse` is refused by the target, `park` by the decision,
+/// `bug` is a fault that nobody thought of.
+pub(crate) struct Items {
+    target: PgPool,
+    topic: String,
+    switches: Arc<Switches>,
+}
+
+impl Consumer for Items {
+    type Row = Item;
+    type Plan = Option<String>;
+
+    fn name(&self) -> &'static str {
+        "items"
+    }
+
+    fn topics(&self) -> Vec<Topic<Item>> {
+        vec![Topic::of::<Item>(|item| item, |item| item.gone).named(&self.topic)]
+    }
+
+    fn inherit(row: &mut Item, earlier: Item) {
+        row.inherit(earlier);
+    }
+
+    fn home(&self) -> &PgPool {
+        &self.target
+    }
+
+    fn decide(&self, change: &Change<Item>) -> Decision<Option<String>> {
+        match &change.effect {
+            Effect::Delete => Decision::Apply(None),
+            Effect::Upsert { row, .. } => match &row.name {
+                Field::Value(name) if name == "park" => Decision::Park("the decision refuses it".into()),
+                Field::Value(name) if name == "skip" => Decision::Skip("skipped"),
+                Field::Value(name) => Decision::Apply(Some(name.clone())),
+                Field::Unchanged => Decision::Park("no name".into()),
+            },
+        }
+    }
+
+    async fn apply(&self, batch: &Batch<Option<String>>) -> Result<Outcome, Fault> {
+        self.switches.attempts.fetch_add(1, Ordering::Relaxed);
+        let size = u32::try_from(batch.plans.len()).unwrap();
+        self.switches.largest.fetch_max(size, Ordering::Relaxed);
+        if self.switches.down.load(Ordering::Relaxed) {
+            return Err(Fault::Unavailable { reason: "the target is down".into(), retry_after: None });
+        }
+        tokio::time::sleep(Duration::from_millis(self.switches.slow_ms.load(Ordering::Relaxed).into())).await;
+        let has = |name: &str| batch.plans.iter().any(|planned| planned.plan.as_deref() == Some(name));
+        if has("bug") {
+            return Err(Fault::Unknown(anyhow::anyhow!("nobody thought of this")));
+        }
+        if has("refuse") {
+            return Err(Fault::Refused("the target refuses it".into()));
+        }
+        let mut transaction = self.target.begin().await?;
+        let kept: Vec<_> = batch.plans.iter().filter(|planned| planned.plan.is_some()).collect();
+        let deleted: Vec<_> = batch.plans.iter().filter(|planned| planned.plan.is_none()).collect();
+        let guarded = Guarded::of(kept.iter().copied());
+        sqlx::query(
+            "insert into item as t (id, name, writes, cdc_epoch, cdc_commit_lsn, cdc_lsn)
+             select i.id, i.name, 1, i.epoch, i.commit_lsn, i.lsn
+               from unnest($1::bigint[], $2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::text[])
+                    i (id, name, epoch, commit_lsn, lsn, entity)
+              where not exists (select from cdc.tombstone d where d.target = 'item' and d.entity = i.entity
+                                   and (d.epoch, d.commit_lsn, d.lsn) > (i.epoch, i.commit_lsn, i.lsn))
+             on conflict (id) do update set name = excluded.name, writes = t.writes + 1, cdc_epoch = excluded.cdc_epoch,
+                    cdc_commit_lsn = excluded.cdc_commit_lsn, cdc_lsn = excluded.cdc_lsn
+              where (excluded.cdc_epoch, excluded.cdc_commit_lsn, excluded.cdc_lsn)
+                 >= (t.cdc_epoch, t.cdc_commit_lsn, t.cdc_lsn)",
+        )
+        .bind(kept.iter().map(|planned| planned.entity.id().unwrap()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|planned| planned.plan.clone()).collect::<Vec<_>>())
+        .bind(&guarded.positions.epochs)
+        .bind(&guarded.positions.commit_lsns)
+        .bind(&guarded.positions.lsns)
+        .bind(&guarded.entities)
+        .execute(&mut *transaction)
+        .await?;
+        let buried = Guarded::of(deleted.iter().copied());
+        guard::bury(&mut *transaction, "item", &buried).await?;
+        sqlx::query(
+            "delete from item t using unnest($1::bigint[], $2::int[], $3::bigint[], $4::bigint[]) i (id, epoch, commit_lsn, lsn)
+              where t.id = i.id and (i.epoch, i.commit_lsn, i.lsn) >= (t.cdc_epoch, t.cdc_commit_lsn, t.cdc_lsn)",
+        )
+        .bind(deleted.iter().map(|planned| planned.entity.id().unwrap()).collect::<Vec<_>>())
+        .bind(&buried.positions.epochs)
+        .bind(&buried.positions.commit_lsns)
+        .bind(&buried.positions.lsns)
+        .execute(&mut *transaction)
+        .await?;
+        if let Some(mark) = &batch.mark {
+            frontier::write(&mut *transaction, batch.consumer, mark).await?;
+        }
+        transaction.commit().await?;
+        let mut outcome = Outcome::default();
+        outcome.count_many(Outcome::APPLIED, batch.plans.len() as u64);
+        Ok(outcome)
+    }
+}
+
+/// A topic, a producer, a target and a control database of one test.
+pub(crate) struct Stage {
+    pub(crate) topic: String,
+    pub(crate) group: String,
+    pub(crate) target: bed::Database,
+    pub(crate) control: bed::Database,
+    pub(crate) switches: Arc<Switches>,
+    environment: Environment,
+    registry: Arc<Registry>,
+    key: (u32, serde_avro_fast::Schema),
+    value: (u32, serde_avro_fast::Schema),
+    producer: std::sync::Mutex<FutureProducer>,
+    admin: AdminClient<DefaultClientContext>,
+}
+
+/// A consumer that runs.
+pub(crate) struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+
+}
+
+impl Stage {
+    pub(crate) async fn set(partitions: i32) -> Self {
+        platform::tls::install();
+        // `APP_ENV_LOG=debug` shows what the consumer says
+        if let Some(filter) = Environment::of_process().get("APP_ENV_LOG") {
+            let format = platform::telemetry::Format::Human;
+            platform::telemetry::install_logs(&TelemetrySettings { format, filter: filter.to_owned() });
+        }
+        let environment = bed::environment();
+        let brokers = environment.get("APP_ENV_KAFKA_BROKERS").unwrap().to_owned();
+        let address = environment.get("APP_ENV_SCHEMA_REGISTRY_URL").unwrap().to_owned();
+        let topic = bed::unique("runtime.public.item");
+        let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
+        let (target, control) = tokio::join!(bed::database("invoice"), bed::database("backbone"));
+        sqlx::raw_sql(
+            "create table item (id bigint primary key, name text not null, writes int not null, cdc_epoch int not null,
+                                cdc_commit_lsn bigint not null, cdc_lsn bigint not null)",
+        )
+        .execute(&target.pool)
+        .await
+        .unwrap();
+        let stage = Self {
+            group: bed::unique("items"),
+            key: (register(&address, &format!("{topic}-key"), KEY).await, KEY.parse().unwrap()),
+            value: (register(&address, &format!("{topic}-value"), VALUE).await, VALUE.parse().unwrap()),
+            registry: Arc::new(Registry::new(&address, reqwest::Client::builder()).unwrap()),
+            producer: std::sync::Mutex::new(producer(&brokers)),
+            switches: Arc::default(),
+            environment,
+            topic,
+            target,
+            control,
+            admin,
+        };
+        stage.create_topic(partitions).await;
+        stage
+    }
+
+    pub(crate) async fn create_topic(&self, partitions: i32) {
+        let topic = NewTopic::new(&self.topic, partitions, TopicReplication::Fixed(1));
+        let made = self.admin.create_topics([&topic], &AdminOptions::new().operation_timeout(Some(Duration::from_secs(10))));
+        made.await.unwrap().into_iter().for_each(|made| drop(made.unwrap()));
+        // a producer that knew the topic before would wait for its old partitions
+        *self.producer.lock().unwrap() = producer(self.environment.get("APP_ENV_KAFKA_BROKERS").unwrap());
+    }
+
+    pub(crate) async fn delete_topic(&self) {
+        let deleted = self.admin.delete_topics(&[&self.topic], &AdminOptions::new()).await.unwrap();
+        deleted.into_iter().for_each(|deleted| drop(deleted.unwrap()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
+    /// Deletes the records of partition 0 before an offset, as retention does.
+    pub(crate) async fn expire(&self, before: i64) {
+        let mut offsets = rdkafka::TopicPartitionList::new();
+        offsets.add_partition_offset(&self.topic, 0, rdkafka::Offset::Offset(before)).unwrap();
+        self.admin.delete_records(&offsets, &AdminOptions::new()).await.unwrap();
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        self.start_with(|_| {})
+    }
+
+    pub(crate) fn start_with(&self, change: impl FnOnce(&mut Settings)) -> Running {
+        let mut reader = Reader::new(&self.environment);
+        let mut settings = Settings::read("items", &mut reader).unwrap();
+        settings.group.clone_from(&self.group);
+        change(&mut settings);
+        let around = Surroundings {
+            settings,
+            control: self.control.pool.clone(),
+            registry: self.registry.clone(),
+            clock: SystemClock::shared(),
+        };
+        let consumer =
+            Items { target: self.target.pool.clone(), topic: self.topic.clone(), switches: self.switches.clone() };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(runtime::run(consumer, around, stop.clone()));
+        Running { stop, task }
+    }
+
+    /// The key's bytes for an id.
+    pub(crate) fn key_of(&self, id: i64) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Key {
+            id: i64,
+        }
+        let mut config = serde_avro_fast::ser::SerializerConfig::new(&self.key.1);
+        wire::frame(self.key.0, &serde_avro_fast::to_datum_vec(&Key { id }, &mut config).unwrap())
+    }
+
+    /// The value's bytes of a change at a position; no name is a delete.
+    pub(crate) fn value_of(&self, id: i64, lsn: i64, name: Option<&str>) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Value<'a> {
+            id: i64,
+            name: &'a str,
+            gone: bool,
+        }
+        #[derive(Serialize)]
+        struct Source<'a> {
+            ts_ms: i64,
+            snapshot: Option<&'a str>,
+            db: &'a str,
+            sequence: Option<String>,
+            table: &'a str,
+            #[serde(rename = "txId")]
+            tx_id: Option<i64>,
+            lsn: Option<i64>,
+        }
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            before: Option<Value<'a>>,
+            after: Option<Value<'a>>,
+            source: Source<'a>,
+            op: &'a str,
+            ts_ms: Option<i64>,
+        }
+        let source = Source {
+            ts_ms: 0,
+            snapshot: Some("false"),
+            db: "test",
+            sequence: Some(format!(r#"["{lsn}","{lsn}"]"#)),
+            table: "item",
+            tx_id: Some(lsn),
+            lsn: Some(lsn),
+        };
+        let after = name.map(|name| Value { id, name, gone: name == "gone" });
+        let op = if name.is_some() { "u" } else { "d" };
+        let envelope = Envelope { before: None, after, source, op, ts_ms: None };
+        let mut config = serde_avro_fast::ser::SerializerConfig::new(&self.value.1);
+        wire::frame(self.value.0, &serde_avro_fast::to_datum_vec(&envelope, &mut config).unwrap())
+    }
+
+    /// Writes a record to a partition and waits until the broker has it.
+    pub(crate) async fn send_raw(&self, partition: i32, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&self.topic).partition(partition);
+        record.key = key;
+        record.payload = value;
+        let producer = self.producer.lock().unwrap().clone();
+        producer.send(record, Duration::from_secs(10)).await.unwrap();
+    }
+
+    /// Writes a change to the partition that its id belongs to (of `of`).
+    pub(crate) async fn send(&self, id: i64, lsn: i64, name: Option<&str>) {
+        self.send_raw(0, Some(&self.key_of(id)), Some(&self.value_of(id, lsn, name))).await;
+    }
+
+    /// Writes many changes at once: (partition, id, lsn, name).
+    pub(crate) async fn send_all(&self, changes: impl IntoIterator<Item = (i32, i64, i64, String)>) {
+        let sends = changes.into_iter().map(|(partition, id, lsn, name)| async move {
+            self.send_raw(partition, Some(&self.key_of(id)), Some(&self.value_of(id, lsn, Some(&name)))).await;
+        });
+        futures::future::join_all(sends).await;
+    }
+
+    /// The target's rows: (id, name), by id.
+    pub(crate) async fn rows(&self) -> Vec<(i64, String)> {
+        let rows = sqlx::query("select id, name from item order by id").fetch_all(&self.target.pool).await.unwrap();
+        rows.iter().map(|row| (row.get("id"), row.get("name"))).collect()
+    }
+
+    /// Waits until the target holds exactly these rows.
+    pub(crate) async fn expect(&self, expected: &[(i64, &str)]) {
+        let expected: Vec<_> = expected.iter().map(|(id, name)| (*id, (*name).to_owned())).collect();
+        let mut seen = Vec::new();
+        for _ in 0..300 {
+            seen = self.rows().await;
+            if seen == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the target never held {expected:?}, but {seen:?}");
+    }
+
+    /// Waits until exactly this is parked: (entity's key, offset, cause), oldest first.
+    pub(crate) async fn expect_parked(&self, expected: &[(Option<&str>, i64, &str)]) {
+        let expected: Vec<_> = expected.iter().map(|(e, o, c)| (e.map(str::to_owned), *o, (*c).to_owned())).collect();
+        let mut seen = Vec::new();
+        for _ in 0..300 {
+            seen = self.parked().await;
+            if seen == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("never was {expected:?} parked, but {seen:?}");
+    }
+
+    /// What is parked: (entity's key, offset, cause), oldest first.
+    pub(crate) async fn parked(&self) -> Vec<(Option<String>, i64, String)> {
+        let parked = runtime::parking::list(&self.control.pool, "items", None).await.unwrap();
+        let key = |entity: String| entity.rsplit('/').next().unwrap().to_owned();
+        parked.into_iter().map(|p| (p.entity.map(key), p.record.coordinates.offset, p.cause)).collect()
+    }
+
+    /// Waits until a partition's reported state is this one, and answers the reason.
+    pub(crate) async fn expect_state(&self, state: &str) -> String {
+        let mut seen = None;
+        for _ in 0..300 {
+            seen = sqlx::query_scalar::<_, sqlx::types::Json<Vec<serde_json::Value>>>("select partitions from worker")
+                .fetch_optional(&self.control.pool)
+                .await
+                .unwrap();
+            let found = seen.iter().flat_map(|partitions| &partitions.0).find(|p| p["state"] == state);
+            if let Some(partition) = found {
+                return partition["reason"].as_str().unwrap_or_default().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no partition became {state}: {seen:?}");
+    }
+
+    /// Issues a command for partition 0 and waits until it was carried out.
+    pub(crate) async fn command(&self, verb: &str) -> String {
+        let id: i64 = sqlx::query_scalar(
+            "insert into command (consumer, topic, partition, verb, arguments, reason)
+             values ('items', $1, 0, $2, '{}', 'a test') returning id",
+        )
+        .bind(&self.topic)
+        .bind(verb)
+        .fetch_one(&self.control.pool)
+        .await
+        .unwrap();
+        for _ in 0..200 {
+            let outcome: Option<String> = sqlx::query_scalar("select outcome from command where id = $1")
+                .bind(id)
+                .fetch_one(&self.control.pool)
+                .await
+                .unwrap();
+            if let Some(outcome) = outcome {
+                return outcome;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nobody carried out {verb}");
+    }
+}
+
+fn producer(brokers: &str) -> FutureProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("linger.ms", "2").set("message.timeout.ms", "20000").create().unwrap()
+}
+
+async fn register(address: &str, subject: &str, schema: &str) -> u32 {
+    let url = format!("{address}/subjects/{subject}/versions");
+    let body = serde_json::json!({ "schema": schema });
+    let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap().error_for_status().unwrap();
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    u32::try_from(answer["id"].as_u64().unwrap()).unwrap()
+}

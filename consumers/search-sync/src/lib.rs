@@ -1,0 +1,105 @@
+//! Products, carried into the search engine.
+#![doc = include_str!("../README.md")]
+
+mod apply;
+mod chunk;
+mod decide;
+mod document;
+mod memory;
+mod plain;
+mod settings;
+mod shard;
+mod source;
+mod touch;
+mod typesense;
+mod wish;
+
+use std::sync::Arc;
+
+use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Topic};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+pub use decide::Plan;
+pub use document::PRICE_BANDS;
+pub use settings::Settings;
+pub use touch::Touch;
+pub use typesense::COLLECTION;
+
+/// The consumer's name: crate, group, subcommand argument, metric label.
+pub const NAME: &str = "search-sync";
+
+/// The consumer. Clones share what they remember and how much they have under way.
+#[derive(Clone)]
+pub struct SearchSync(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) typesense: typesense::Typesense,
+    /// Commerce, read-only.
+    pub(crate) source: PgPool,
+    /// Locks and positions.
+    pub(crate) backbone: PgPool,
+    pub(crate) memory: memory::Memory,
+    /// One for each chunk under way.
+    pub(crate) permits: Semaphore,
+}
+
+impl SearchSync {
+    /// A consumer that reads `source` (commerce, as the role `reader`; the primary, because a change must be visible
+    /// once it was seen) and keeps its locks and positions in `backbone`. It uses up to [`Settings::concurrency`]
+    /// connections of each, and one more of each for a moment.
+    ///
+    /// # Errors
+    /// When the key cannot be sent in a header.
+    pub fn new(settings: Settings, http: reqwest::Client, source: PgPool, backbone: PgPool) -> anyhow::Result<Self> {
+        let typesense = typesense::Typesense::new(&settings, http)?;
+        let permits = Semaphore::new(settings.concurrency);
+        let memory = memory::Memory::new();
+        Ok(Self(Arc::new(Inner { settings, typesense, source, backbone, memory, permits })))
+    }
+
+    /// Makes the collection and its alias where they are missing. The first batch does so too; a process that calls
+    /// this at its start has them before the first change.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] while the engine is not ready; [`Fault::Unknown`] when it refuses, or the collection was
+    /// made with other fields.
+    pub async fn ensure_collection(&self) -> Result<(), Fault> {
+        self.0.typesense.ensure_collection().await
+    }
+}
+
+impl std::fmt::Debug for SearchSync {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SearchSync").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+impl Consumer for SearchSync {
+    type Row = Touch;
+    type Plan = Plan;
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn topics(&self) -> Vec<Topic<Touch>> {
+        touch::topics()
+    }
+
+    /// Nothing to complete: ids and versions are in every change.
+    fn inherit(_: &mut Touch, _: Touch) {}
+
+    fn home(&self) -> &PgPool {
+        &self.0.backbone
+    }
+
+    fn decide(&self, change: &Change<Touch>) -> Decision<Plan> {
+        decide::decide(change)
+    }
+
+    async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
+        apply::apply(&self.0, batch).await
+    }
+}

@@ -1,0 +1,1 @@
+//! commerce, over HTTP, on a real database.

@@ -1,0 +1,50 @@
+//! `sluice`: every role of the platform in one binary.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use platform::config::{EXIT_CONFIGURATION, Environment, Invalid};
+
+mod consume;
+mod doctor;
+mod migrate;
+mod run;
+
+/// The back end of a seller platform: HTTP services, the consumers that carry changes between them, and the tools
+/// that look after both. Configuration comes from the environment (`APP_ENV_*`).
+#[derive(Parser)]
+#[command(name = "sluice", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make roles and databases, apply migrations and seeds; again does nothing.
+    Migrate,
+    /// Run one consumer (or several) in this process.
+    Consume(consume::Arguments),
+    /// Say what is missing, wrong or taken on this machine, and what to type.
+    Doctor,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    platform::tls::install();
+    let environment = Environment::of_process();
+    let done = match arguments.command {
+        Command::Migrate => run::blocking(migrate::run(&environment)),
+        Command::Consume(consume) => run::blocking(consume::run(&environment, &consume)),
+        Command::Doctor => doctor::run(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("sluice: {error:#}");
+            let configuration = error.downcast_ref::<Invalid>().is_some();
+            let code = if configuration { EXIT_CONFIGURATION } else { 1 };
+            ExitCode::from(u8::try_from(code).unwrap_or(1))
+        }
+    }
+}
