@@ -120,13 +120,17 @@ impl<'a> Tools<'a> {
         let connect = reader.required::<String>("APP_ENV_CONNECT_URL", "Kafka Connect's REST API");
         let brokers = reader.required::<String>("APP_ENV_KAFKA_BROKERS", "Kafka's bootstrap addresses");
         let ((connect, brokers), _) = reader.finish(connect.zip(brokers))?;
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+        let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build()?;
         Ok(Self { environment, arguments, connect: Connect::new(&connect, client), brokers })
     }
 
     fn configuration(&self, service: &str) -> anyhow::Result<Configuration> {
         let known = services(&self.arguments.folder)?;
-        anyhow::ensure!(known.iter().any(|name| name == service), "no connector is named {service}; there are {}", known.join(", "));
+        anyhow::ensure!(
+            known.iter().any(|name| name == service),
+            "no connector is named {service}; there are {}",
+            known.join(", ")
+        );
         Ok(Configuration::load(&self.arguments.folder, service, self.environment)?)
     }
 
@@ -172,13 +176,17 @@ impl<'a> Tools<'a> {
     }
 
     async fn snapshot(&self, name: &str, condition: Option<&str>) -> anyhow::Result<ExitCode> {
-        let (service, table) = name.split_once('.').ok_or_else(|| anyhow::anyhow!("`{name}` is no <service>.<table>"))?;
+        let (service, table) =
+            name.split_once('.').ok_or_else(|| anyhow::anyhow!("`{name}` is no <service>.<table>"))?;
         let configuration = self.configuration(service)?;
         let table = captured_table(&configuration.tables(), table)?;
         let signal = Signal::snapshot(&signal_id(), &table, condition);
         send(&self.database(service)?, &signal).await?;
         let rows = condition.map_or("all rows".to_owned(), |condition| format!("rows where {condition}"));
-        self.say(&format!("signal {}: {service} reads {rows} of {table} again, between the changes that go on", signal.id))
+        self.say(&format!(
+            "signal {}: {service} reads {rows} of {table} again, between the changes that go on",
+            signal.id
+        ))
     }
 
     async fn signal(&self, service: &str, kind: &str, data: &str) -> anyhow::Result<ExitCode> {

@@ -1,10 +1,27 @@
 //! `sluice consume <name>...`: consumers as they run in production, one process or several.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use platform::config::Environment;
+use cache_invalidation::CacheInvalidation;
+use inventory_defaults::InventoryDefaults;
+use merchant_tax::MerchantTax;
+use platform::config::{Environment, Reader};
+use platform::postgres::PoolSettings;
+use runtime::{Consumer, Settings, Surroundings};
+use schemas::Registry;
+use search_sync::SearchSync;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::PgPool;
 
-use crate::run::{self, CONSUMERS};
+use crate::run::{self, Job, Process};
+
+/// Every consumer, by its one name.
+pub(crate) const CONSUMERS: [&str; 4] =
+    [merchant_tax::NAME, search_sync::NAME, inventory_defaults::NAME, cache_invalidation::NAME];
+
+/// How many connections a consumer may have to one database: as many as it has partitions in flight, and one to spare.
+const CONNECTIONS: u32 = 8;
 
 /// Which.
 #[derive(clap::Args)]
@@ -16,5 +33,86 @@ pub(crate) struct Arguments {
 
 /// Runs until SIGTERM.
 pub(crate) async fn run(environment: &Environment, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    run::process(environment, &[], &arguments.names).await
+    let names: Vec<&str> = arguments.names.iter().map(String::as_str).collect();
+    run::process(environment, &[], &names).await
+}
+
+/// A consumer as a job of a process.
+pub(crate) fn job(name: &str, process: &Process) -> anyhow::Result<Job> {
+    let environment = process.environment.scoped(name);
+    let mut parts = Parts { name, process, reader: Reader::new(&environment) };
+    match name {
+        merchant_tax::NAME => {
+            let target = parts.required("INVOICE__APP_ENV_DB_URL", "the database that it writes");
+            let (around, [target], ()) = parts.finish([target], Some(()))?;
+            Ok(consume(MerchantTax::new(target), around, process))
+        }
+        inventory_defaults::NAME => {
+            let target = parts.required("INVENTORY__APP_ENV_DB_URL", "the database that it writes");
+            let (around, [target], ()) = parts.finish([target], Some(()))?;
+            Ok(consume(InventoryDefaults::new(target), around, process))
+        }
+        cache_invalidation::NAME => {
+            let (around, [], ()) = parts.finish([], Some(()))?;
+            let backbone = around.control.clone();
+            Ok(consume(CacheInvalidation::new(process.cache.clone(), backbone), around, process))
+        }
+        search_sync::NAME => {
+            let source = parts.required("COMMERCE_READER__APP_ENV_DB_URL", "commerce's database, as the role reader");
+            let engine = search_sync::Settings::read(&mut parts.reader);
+            let (around, [source], engine) = parts.finish([source], engine)?;
+            let search = SearchSync::new(engine, process.http.clone(), source, around.control.clone())?;
+            Ok(consume(search, around, process))
+        }
+        other => anyhow::bail!("no consumer is named `{other}`: there are {}", CONSUMERS.join(", ")),
+    }
+}
+
+fn consume<C: Consumer>(consumer: C, around: Surroundings, process: &Process) -> Job {
+    let home = consumer.home().clone();
+    process.readiness.register_postgres(format!("{}: its database", consumer.name()), home);
+    Box::pin(runtime::run(consumer, around, process.lifecycle.stop()))
+}
+
+/// What a consumer is put together from, read in one go so that every fault is seen.
+struct Parts<'p> {
+    name: &'p str,
+    process: &'p Process,
+    reader: Reader<'p>,
+}
+
+impl Parts<'_> {
+    fn required(&mut self, variable: &str, what: &str) -> Option<SecretString> {
+        self.reader.required(variable, what)
+    }
+
+    /// The surroundings, a pool for each database, and the consumer's own settings.
+    fn finish<const N: usize, T>(
+        mut self,
+        databases: [Option<SecretString>; N],
+        own: Option<T>,
+    ) -> anyhow::Result<(Surroundings, [PgPool; N], T)> {
+        let settings = Settings::read(self.name, &mut self.reader);
+        let registry: Option<String> = self.reader.required("APP_ENV_SCHEMA_REGISTRY_URL", "the registry's Confluent API");
+        let control: Option<SecretString> = self.reader.required("BACKBONE__APP_ENV_DB_URL", "the fleet's control database");
+        let complete = || {
+            let databases: Vec<_> = databases.into_iter().collect::<Option<_>>()?;
+            Some((settings?, registry?, control?, databases, own?))
+        };
+        let ((settings, registry, control, databases, own), _) = self.reader.finish(complete())?;
+        let pools = databases.iter().map(|url| pool(self.name, url)).collect::<anyhow::Result<Vec<_>>>()?;
+        let around = Surroundings {
+            settings,
+            control: pool(self.name, &control)?,
+            registry: Arc::new(Registry::new(&registry, reqwest::Client::builder())?),
+            clock: self.process.clock.clone(),
+        };
+        let pools = pools.try_into().map_err(|_| anyhow::anyhow!("one pool was not made for each database"))?;
+        Ok((around, pools, own))
+    }
+}
+
+fn pool(name: &str, url: &SecretString) -> anyhow::Result<PgPool> {
+    let settings = PoolSettings::named(name).max_connections(CONNECTIONS);
+    Ok(platform::postgres::connect(url.expose_secret(), &settings)?)
 }

@@ -5,10 +5,15 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use platform::config::{EXIT_CONFIGURATION, Environment, Invalid};
 
+mod connectors;
 mod consume;
+mod dev;
 mod doctor;
+mod identity;
 mod migrate;
 mod run;
+mod schemas;
+mod serve;
 
 /// The back end of a seller platform: HTTP services, the consumers that carry changes between them, and the tools
 /// that look after both. Configuration comes from the environment (`APP_ENV_*`).
@@ -23,6 +28,16 @@ struct Arguments {
 enum Command {
     /// Make roles and databases, apply migrations and seeds; again does nothing.
     Migrate,
+    /// The registry and the reviewed schemas of the topics.
+    Schemas(schemas::Arguments),
+    /// The Debezium connectors: apply, status, restart, pause, resume, snapshot, signal.
+    Connectors(connectors::Arguments),
+    /// Identity's first administrator.
+    Identity(identity::Arguments),
+    /// Run every service and consumer in one process, for development.
+    Dev,
+    /// Run one service (or several) in this process.
+    Serve(serve::Arguments),
     /// Run one consumer (or several) in this process.
     Consume(consume::Arguments),
     /// Say what is missing, wrong or taken on this machine, and what to type.
@@ -35,6 +50,11 @@ fn main() -> ExitCode {
     let environment = Environment::of_process();
     let done = match arguments.command {
         Command::Migrate => run::blocking(migrate::run(&environment)),
+        Command::Schemas(schemas) => run::blocking(schemas::run(&environment, &schemas)),
+        Command::Connectors(connectors) => run::blocking(connectors::run(&environment, &connectors)),
+        Command::Identity(identity) => run::blocking(identity::run(&environment, &identity)),
+        Command::Dev => run::blocking(dev::run(&environment)),
+        Command::Serve(serve) => run::blocking(serve::run(&environment, &serve)),
         Command::Consume(consume) => run::blocking(consume::run(&environment, &consume)),
         Command::Doctor => doctor::run(),
     };

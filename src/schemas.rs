@@ -65,7 +65,9 @@ async fn against_registry(verb: &Verb, registry: &Ccompat, topics: &mut [Topic])
     Ok(match verb {
         Verb::Push => said(&push::push(registry, topics).await?),
         Verb::Check { .. } => judged(&check::online(registry, topics).await?),
-        Verb::Diff { .. } => listed(&diff::with_registry(registry, topics).await?, "the registry's newest versions are the files"),
+        Verb::Diff { .. } => {
+            listed(&diff::with_registry(registry, topics).await?, "the registry's newest versions are the files")
+        }
         Verb::Accept { amend } => {
             let accepted = accept(registry, topics, *amend).await?;
             println!("{accepted}");

@@ -71,6 +71,9 @@ def addresses(place, kept):
     for name in DATABASES:
         password = kept[f"APP_ENV_DB_PASSWORD_{name.upper()}"]
         values[f"{name.upper()}__APP_ENV_DB_URL"] = f"postgres://{name}:{password}@{host}:{pg}/{name}"
+    # what search-sync reads aggregates with
+    reader = kept["APP_ENV_DB_PASSWORD_READER"]
+    values["COMMERCE_READER__APP_ENV_DB_URL"] = f"postgres://reader:{reader}@{host}:{pg}/commerce"
     return values
 
 

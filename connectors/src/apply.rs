@@ -79,7 +79,12 @@ impl Plan {
 }
 
 /// Compares a connector and its topics with what is there. Changes nothing.
-pub async fn plan(connect: &Connect, brokers: &Brokers, configuration: Configuration, topics: &[Topic]) -> Result<Plan, ApplyError> {
+pub async fn plan(
+    connect: &Connect,
+    brokers: &Brokers,
+    configuration: Configuration,
+    topics: &[Topic],
+) -> Result<Plan, ApplyError> {
     let promises = promises(&configuration, topics)?;
     let topics = compare(brokers, &promises).await?;
     let mut wanted = configuration;
@@ -118,7 +123,7 @@ fn changes(mut found: BTreeMap<String, String>, wanted: &Configuration) -> Vec<S
 }
 
 /// How long a connector may take to run: a first start waits for every transaction open in the cluster, to make its slot.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Does what the plan says, topics first, and waits until the connector runs. A connector that was paused stays so.
 pub async fn apply(connect: &Connect, brokers: &Brokers, plan: &Plan) -> Result<(), ApplyError> {
@@ -148,7 +153,11 @@ pub async fn wait_until_running(connect: &Connect, name: &str, patience: Duratio
         let is_waiting = status.as_ref().is_some_and(|status| {
             matches!(status.connector.state, crate::connect::State::Paused | crate::connect::State::Stopped)
         });
-        seen_running = if is_waiting || status.as_ref().is_some_and(crate::connect::Status::is_running) { seen_running + 1 } else { 0 };
+        seen_running = if is_waiting || status.as_ref().is_some_and(crate::connect::Status::is_running) {
+            seen_running + 1
+        } else {
+            0
+        };
         if seen_running >= IN_A_ROW {
             return Ok(());
         }
@@ -217,7 +226,8 @@ mod tests {
     #[test]
     fn what_comes_and_what_goes_is_shown() {
         let found = configuration(&[("gone", "1"), ("kept", "2")]).settings;
-        let shown: Vec<String> = changes(found, &configuration(&[("kept", "3"), ("new", "4")])).iter().map(ToString::to_string).collect();
+        let shown: Vec<String> =
+            changes(found, &configuration(&[("kept", "3"), ("new", "4")])).iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["- gone (was 1)", "~ kept: 2 -> 3", "+ new = 4"]);
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -64,7 +66,8 @@ impl Brokers {
     pub async fn describe(&self, topic: &str) -> Result<Option<Found>, BrokersError> {
         let Some(partitions) = self.partitions(topic)? else { return Ok(None) };
         let resources = [ResourceSpecifier::Topic(topic)];
-        let mut described = self.client.describe_configs(&resources, &options()).await.map_err(|error| self.unreachable(error))?;
+        let mut described =
+            self.client.describe_configs(&resources, &options()).await.map_err(|error| self.unreachable(error))?;
         let resource = match described.pop() {
             Some(Ok(resource)) => resource,
             Some(Err(code)) => return Err(BrokersError::Refused { what: format!("to describe {topic}"), code }),
@@ -89,7 +92,11 @@ impl Brokers {
 
     /// Makes a topic with these settings, with as many replicas as the brokers make by default.
     pub async fn create(&self, topic: &str, partitions: i32, settings: &[(&str, String)]) -> Result<(), BrokersError> {
-        let new = settings.iter().fold(NewTopic::new(topic, partitions, TopicReplication::Fixed(-1)), |new, (name, value)| new.set(name, value));
+        let new = settings
+            .iter()
+            .fold(NewTopic::new(topic, partitions, TopicReplication::Fixed(-1)), |new, (name, value)| {
+                new.set(name, value)
+            });
         let created = self.client.create_topics([&new], &options()).await.map_err(|error| self.unreachable(error))?;
         match created.into_iter().find_map(Result::err) {
             None | Some((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(()),
@@ -99,8 +106,11 @@ impl Brokers {
 
     /// Sets a topic's own settings to exactly these: the call replaces them all, so pass on what must stay.
     pub async fn alter(&self, topic: &str, settings: &BTreeMap<String, String>) -> Result<(), BrokersError> {
-        let change = settings.iter().fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |change, (name, value)| change.set(name, value));
-        let altered = self.client.alter_configs([&change], &options()).await.map_err(|error| self.unreachable(error))?;
+        let change = settings
+            .iter()
+            .fold(AlterConfig::new(ResourceSpecifier::Topic(topic)), |change, (name, value)| change.set(name, value));
+        let altered =
+            self.client.alter_configs([&change], &options()).await.map_err(|error| self.unreachable(error))?;
         match altered.into_iter().find_map(Result::err) {
             None => Ok(()),
             Some((_, code)) => Err(BrokersError::Refused { what: format!("to alter {topic}"), code }),
@@ -110,7 +120,11 @@ impl Brokers {
     /// Deletes topics: for tests, which leave nothing behind.
     pub async fn delete(&self, topics: &[&str]) -> Result<(), BrokersError> {
         let deleted = self.client.delete_topics(topics, &options()).await.map_err(|error| self.unreachable(error))?;
-        match deleted.into_iter().filter_map(Result::err).find(|(_, code)| *code != RDKafkaErrorCode::UnknownTopicOrPartition) {
+        match deleted
+            .into_iter()
+            .filter_map(Result::err)
+            .find(|(_, code)| *code != RDKafkaErrorCode::UnknownTopicOrPartition)
+        {
             None => Ok(()),
             Some((topic, code)) => Err(BrokersError::Refused { what: format!("to delete {topic}"), code }),
         }

@@ -92,7 +92,9 @@ impl Status {
     /// True when everything works.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.connector.state == State::Running && !self.tasks.is_empty() && self.tasks.iter().all(|task| task.state == State::Running)
+        self.connector.state == State::Running
+            && !self.tasks.is_empty()
+            && self.tasks.iter().all(|task| task.state == State::Running)
     }
 
     /// Why it failed, in one line; none when nothing did.
@@ -210,10 +212,17 @@ impl Connect {
         }
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, ConnectError> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<T, ConnectError> {
         let text = self.text(method, path, body).await?;
-        serde_json::from_str(&text)
-            .map_err(|error| ConnectError::Refused { status: 200, message: format!("an answer to {path} that does not parse: {error}") })
+        serde_json::from_str(&text).map_err(|error| ConnectError::Refused {
+            status: 200,
+            message: format!("an answer to {path} that does not parse: {error}"),
+        })
     }
 
     async fn text(&self, method: Method, path: &str, body: Option<Value>) -> Result<String, ConnectError> {
@@ -230,8 +239,10 @@ impl Connect {
     }
 
     async fn once(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, ConnectError> {
-        let unreachable =
-            |error: reqwest::Error| ConnectError::Unreachable { address: self.address.clone(), reason: deepest(&error) };
+        let unreachable = |error: reqwest::Error| ConnectError::Unreachable {
+            address: self.address.clone(),
+            reason: deepest(&error),
+        };
         let mut call = self.client.request(method, format!("{}{path}", self.address));
         if let Some(body) = body {
             call = call.json(body);

@@ -56,7 +56,9 @@ async fn forget(connect: &Connect, name: &str) -> Result<(), ConnectError> {
 async fn drop_slot(name: &str, database: &PgPool) -> Result<(), DeleteError> {
     let failed = |source| DeleteError::Slot { slot: name.to_owned(), source };
     for _ in 0..ATTEMPTS {
-        if slot::drop(database, name).await.map_err(failed)? || slot::read(database, name).await.map_err(failed)?.is_none() {
+        if slot::drop(database, name).await.map_err(failed)?
+            || slot::read(database, name).await.map_err(failed)?.is_none()
+        {
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;

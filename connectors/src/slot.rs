@@ -30,9 +30,11 @@ pub async fn read(database: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opt
 
 /// Drops a slot that nobody reads. What it had not delivered is gone from it: only a new snapshot brings it back.
 pub async fn drop(database: impl sqlx::PgExecutor<'_>, name: &str) -> Result<bool, sqlx::Error> {
-    let dropped = sqlx::query("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active")
-        .bind(name)
-        .execute(database)
-        .await?;
+    let dropped = sqlx::query(
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active",
+    )
+    .bind(name)
+    .execute(database)
+    .await?;
     Ok(dropped.rows_affected() == 1)
 }

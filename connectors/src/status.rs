@@ -38,7 +38,12 @@ impl Standing {
 }
 
 /// Looks at one connector. A source database that does not answer is part of the answer, not an error.
-pub async fn standing(connect: &Connect, configuration: &Configuration, database: &PgPool, now: OffsetDateTime) -> Result<Standing, ConnectError> {
+pub async fn standing(
+    connect: &Connect,
+    configuration: &Configuration,
+    database: &PgPool,
+    now: OffsetDateTime,
+) -> Result<Standing, ConnectError> {
     let name = configuration.name.clone();
     let status = connect.status(&name).await?;
     let last_event = connect.last_event(&name).await?;
@@ -60,7 +65,10 @@ pub async fn standing(connect: &Connect, configuration: &Configuration, database
 /// The heading of the lines that [`Standing`] prints.
 #[must_use]
 pub fn heading() -> String {
-    format!("{:<12} {:<11} {:<11} {:>12} {:>12} {:>12}", "connector", "state", "task", "slot behind", "slot keeps", "last event")
+    format!(
+        "{:<12} {:<11} {:<11} {:>12} {:>12} {:>12}",
+        "connector", "state", "task", "slot behind", "slot keeps", "last event"
+    )
 }
 
 /// Bytes for people.
@@ -88,7 +96,9 @@ impl fmt::Display for Standing {
             write!(formatter, "\n    the source did not answer: {error}")?;
         }
         match self.slot.as_ref().and_then(|slot| slot.wal_status.as_deref()) {
-            Some("lost") => write!(formatter, "\n    the slot is lost: changes are gone from it; see connectors/README.md"),
+            Some("lost") => {
+                write!(formatter, "\n    the slot is lost: changes are gone from it; see connectors/README.md")
+            }
             _ => Ok(()),
         }
     }
@@ -100,7 +110,10 @@ mod tests {
 
     #[test]
     fn bytes_are_printed_for_people() {
-        assert_eq!([bytes(12), bytes(2048), bytes(1_572_864), bytes(3 << 30)], ["12 B", "2.0 KiB", "1.5 MiB", "3.0 GiB"]);
+        assert_eq!(
+            [bytes(12), bytes(2048), bytes(1_572_864), bytes(3 << 30)],
+            ["12 B", "2.0 KiB", "1.5 MiB", "3.0 GiB"]
+        );
     }
 
     #[test]

@@ -53,7 +53,11 @@ pub struct Configuration {
 impl std::fmt::Debug for Configuration {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let masked = self.settings.iter().map(|(name, value)| (name, mask(name, value)));
-        formatter.debug_struct("Configuration").field("name", &self.name).field("settings", &masked.collect::<Vec<_>>()).finish()
+        formatter
+            .debug_struct("Configuration")
+            .field("name", &self.name)
+            .field("settings", &masked.collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -69,7 +73,11 @@ impl Configuration {
         let settings = file.into_iter().map(|(key, value)| (key, resolve(&value, &environment, &mut names))).collect();
         names.sort();
         names.dedup();
-        if names.is_empty() { Ok(Self { name: service.to_owned(), settings }) } else { Err(TemplateError::Missing { path, names }) }
+        if names.is_empty() {
+            Ok(Self { name: service.to_owned(), settings })
+        } else {
+            Err(TemplateError::Missing { path, names })
+        }
     }
 
     /// A setting, or nothing.
@@ -88,7 +96,12 @@ impl Configuration {
     /// The captured tables, `<schema>.<table>`.
     #[must_use]
     pub fn tables(&self) -> Vec<&str> {
-        self.get("table.include.list").unwrap_or_default().split(',').map(str::trim).filter(|table| !table.is_empty()).collect()
+        self.get("table.include.list")
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|table| !table.is_empty())
+            .collect()
     }
 
     /// The topics of the captured tables.
@@ -118,7 +131,9 @@ fn resolve(text: &str, environment: &Environment, missing: &mut Vec<String>) -> 
         let (before, from) = rest.split_at(start);
         resolved.push_str(before);
         let inner = &from[2..];
-        match inner.find(|character: char| !(character.is_ascii_uppercase() || character.is_ascii_digit() || character == '_')) {
+        match inner
+            .find(|character: char| !(character.is_ascii_uppercase() || character.is_ascii_digit() || character == '_'))
+        {
             Some(end) if end > 0 && inner[end..].starts_with('}') => {
                 let name = format!("APP_ENV_{}", &inner[..end]);
                 match environment.get(&name) {
@@ -141,7 +156,8 @@ fn resolve(text: &str, environment: &Environment, missing: &mut Vec<String>) -> 
 #[must_use]
 pub fn mask(name: &str, value: &str) -> String {
     let name = name.to_ascii_lowercase();
-    let is_secret = ["password", "secret", "credential", "token", "jaas", "sslkey"].iter().any(|word| name.contains(word));
+    let is_secret =
+        ["password", "secret", "credential", "token", "jaas", "sslkey"].iter().any(|word| name.contains(word));
     if is_secret && !value.starts_with("${") { "********".to_owned() } else { value.to_owned() }
 }
 
@@ -183,7 +199,12 @@ mod tests {
     #[test]
     fn every_missing_variable_is_named_at_once() {
         let error = Configuration::load(&folder(), "commerce", &Environment::default()).unwrap_err().to_string();
-        for name in ["APP_ENV_POSTGRES_HOST", "APP_ENV_POSTGRES_PORT", "APP_ENV_CONNECT_SECRETS_FILE", "APP_ENV_CONNECT_REGISTRY_URL"] {
+        for name in [
+            "APP_ENV_POSTGRES_HOST",
+            "APP_ENV_POSTGRES_PORT",
+            "APP_ENV_CONNECT_SECRETS_FILE",
+            "APP_ENV_CONNECT_REGISTRY_URL",
+        ] {
             assert!(error.contains(name), "{error}");
         }
     }
@@ -204,11 +225,19 @@ mod tests {
 
     #[test]
     fn all_connectors_agree_on_everything_but_their_own_names() {
-        let all: Vec<Configuration> =
-            services(&folder()).unwrap().iter().map(|service| Configuration::load(&folder(), service, &environment().scoped("none")).unwrap()).collect();
+        let all: Vec<Configuration> = services(&folder())
+            .unwrap()
+            .iter()
+            .map(|service| Configuration::load(&folder(), service, &environment().scoped("none")).unwrap())
+            .collect();
         let rest = |configuration: &Configuration| {
             let own = |name: &String| OWN.contains(&name.as_str()) || name == "database.hostname";
-            configuration.settings.iter().filter(|(name, _)| !own(name)).map(|(name, value)| (name.clone(), value.clone())).collect::<BTreeMap<_, _>>()
+            configuration
+                .settings
+                .iter()
+                .filter(|(name, _)| !own(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect::<BTreeMap<_, _>>()
         };
         for configuration in &all {
             assert_eq!(rest(configuration), rest(&all[0]), "{} and {}", configuration.name, all[0].name);

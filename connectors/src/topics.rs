@@ -143,7 +143,8 @@ mod tests {
     }
 
     fn found(partitions: usize, settings: &[(&str, &str)]) -> Found {
-        let all: BTreeMap<String, String> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let all: BTreeMap<String, String> =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Found { partitions, own: all.clone(), all }
     }
 
@@ -157,7 +158,15 @@ mod tests {
 
     #[test]
     fn an_altered_setting_keeps_the_topics_other_settings() {
-        let is = found(6, &[("cleanup.policy", "delete"), ("retention.ms", "1"), ("max.message.bytes", "6291456"), ("segment.ms", "5")]);
+        let is = found(
+            6,
+            &[
+                ("cleanup.policy", "delete"),
+                ("retention.ms", "1"),
+                ("max.message.bytes", "6291456"),
+                ("segment.ms", "5"),
+            ],
+        );
         let changes = differences("t", &promise(), &is);
         let [TopicChange::Alter { settings, complete, .. }] = changes.as_slice() else { panic!("{changes:?}") };
         assert_eq!(settings, &[("retention.ms".to_owned(), "1".to_owned(), "2592000000".to_owned())]);

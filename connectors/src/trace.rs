@@ -66,7 +66,10 @@ mod tests {
                      \tat io.apicurio.Foo.bar(Foo.java:1)\n\t... 12 more\n\
                      Caused by: io.apicurio.registry.rest.client.exception.RuleViolationException: Incompatible artifact: commerce.public.merchant-value [AVRO]\n\
                      \tat io.apicurio.Baz.qux(Baz.java:2)\n";
-        assert_eq!(useful_line(trace), "RuleViolationException: Incompatible artifact: commerce.public.merchant-value [AVRO]");
+        assert_eq!(
+            useful_line(trace),
+            "RuleViolationException: Incompatible artifact: commerce.public.merchant-value [AVRO]"
+        );
     }
 
     #[test]
@@ -92,6 +95,9 @@ mod tests {
         let message = "Connector configuration is invalid and contains the following 1 error(s):\nError while validating connector \
                        config: FATAL: password authentication failed for user \"replication\"\nYou can also find the above list of \
                        errors at the endpoint `/connector-plugins/{connectorType}/config/validate`";
-        assert_eq!(refusal(message), "Error while validating connector config: FATAL: password authentication failed for user \"replication\"");
+        assert_eq!(
+            refusal(message),
+            "Error while validating connector config: FATAL: password authentication failed for user \"replication\""
+        );
     }
 }

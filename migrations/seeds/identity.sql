@@ -36,6 +36,7 @@ from (values
     (205, 'EMPLOYEE', 'inventory', 'location', 'read'),
     (206, 'EMPLOYEE', 'inventory', 'level', 'read'),
     (207, 'EMPLOYEE', 'invoice', 'tax-info', 'read'),
+    (208, 'EMPLOYEE', 'commerce', 'administrative-unit', 'read'),
 
     (301, 'CASHIER', 'commerce', 'merchant', 'read'),
     (302, 'CASHIER', 'commerce', 'category', 'read'),
@@ -43,7 +44,8 @@ from (values
     (304, 'CASHIER', 'commerce', 'media', 'read'),
     (305, 'CASHIER', 'inventory', 'location', 'read'),
     (306, 'CASHIER', 'inventory', 'level', 'read'),
-    (307, 'CASHIER', 'invoice', 'tax-info', 'read')
+    (307, 'CASHIER', 'invoice', 'tax-info', 'read'),
+    (308, 'CASHIER', 'commerce', 'administrative-unit', 'read')
 ) as seed (id, role, service, resource, action)
 where not exists (select from policy where policy.id = seed.id)
 on conflict do nothing;

@@ -44,14 +44,11 @@ impl Database {
         own.into_iter().chain(positions).collect()
     }
 
-    /// The rows that every installation has; empty where there are none.
+    /// The rows that every installation has: `seeds/<database>.sql`; empty where there are none.
     pub(crate) const fn seeds(self) -> &'static str {
         match self.name.as_bytes() {
             b"identity" => include_str!("../seeds/identity.sql"),
             b"commerce" => include_str!("../seeds/commerce.sql"),
-            b"inventory" => include_str!("../seeds/inventory.sql"),
-            b"invoice" => include_str!("../seeds/invoice.sql"),
-            b"backbone" => include_str!("../seeds/backbone.sql"),
             _ => "",
         }
     }

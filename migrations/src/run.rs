@@ -80,8 +80,8 @@ mod tests {
     fn each_database_needs_a_url_of_its_own() {
         let plain = Environment::from_pairs([("APP_ENV_DB_URL", "postgres://commerce:secret@localhost/commerce")]);
         assert!(targets(&plain).unwrap().is_empty());
-        let named = plain.with("COMMERCE__APP_ENV_DB_URL", "postgres://commerce:secret@localhost/commerce");
-        let names: Vec<_> = targets(&named).unwrap().into_iter().map(|(database, _)| database.name).collect();
+        let both = plain.with("COMMERCE__APP_ENV_DB_URL", "postgres://commerce:secret@localhost/commerce");
+        let names: Vec<_> = targets(&both).unwrap().into_iter().map(|(database, _)| database.name).collect();
         assert_eq!(names, ["commerce"]);
     }
 

@@ -1,7 +1,7 @@
 //! The names of everything that is kept in Redis, so that who writes and who drops agree. Redis is a cache and a
 //! fan-out: nothing here may be needed.
 
-/// Counts changes of roles and policies. `cache-invalidation` increments it; decisions of earlier generations are
+/// Grows with every change of roles and policies. `cache-invalidation` raises it; decisions of earlier generations are
 /// never asked for again and expire.
 pub const AUTHZ_GENERATION: &str = "authz:generation";
 
@@ -19,3 +19,6 @@ pub fn authz_decision(generation: i64, fingerprint: &str) -> String {
 pub fn merchant_footer(merchant: i64) -> String {
     format!("commerce:footer:{merchant}")
 }
+
+/// Every [`merchant_footer`], as a pattern of `SCAN`.
+pub const MERCHANT_FOOTERS: &str = "commerce:footer:*";

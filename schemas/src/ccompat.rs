@@ -84,7 +84,8 @@ impl Ccompat {
             id: u32,
         }
         let path = format!("/subjects/{subject}/versions");
-        let answer: Answer = self.ask(Method::POST, &path, Some(json!({ "schema": schema, "schemaType": "AVRO" }))).await?;
+        let answer: Answer =
+            self.ask(Method::POST, &path, Some(json!({ "schema": schema, "schemaType": "AVRO" }))).await?;
         Ok(answer.id)
     }
 
@@ -117,9 +118,17 @@ impl Ccompat {
         Ok(())
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, CcompatError> {
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<T, CcompatError> {
         let request = format!("{method} {path}");
-        let unreachable = |error: reqwest::Error| CcompatError::Unreachable { address: self.address.clone(), reason: deepest(&error) };
+        let unreachable = |error: reqwest::Error| CcompatError::Unreachable {
+            address: self.address.clone(),
+            reason: deepest(&error),
+        };
         let mut call = self.client.request(method, format!("{}{path}", self.address));
         if let Some(body) = body {
             call = call.json(&body);
@@ -127,9 +136,11 @@ impl Ccompat {
         let answer = call.send().await.map_err(unreachable)?;
         let status = answer.status();
         let text = answer.text().await.map_err(unreachable)?;
-        let refused = |message: String| CcompatError::Refused { request: request.clone(), status: status.as_u16(), message };
+        let refused =
+            |message: String| CcompatError::Refused { request: request.clone(), status: status.as_u16(), message };
         if status.is_success() {
-            return serde_json::from_str(&text).map_err(|error| refused(format!("an answer that does not parse: {error}")));
+            return serde_json::from_str(&text)
+                .map_err(|error| refused(format!("an answer that does not parse: {error}")));
         }
         Err(refused(message(status, &text)))
     }

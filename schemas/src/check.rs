@@ -113,7 +113,10 @@ impl fmt::Display for Finding {
                 for difference in differences {
                     writeln!(formatter, "    {difference}")?;
                 }
-                write!(formatter, "  look at the migration that caused it; `sluice schemas accept` writes it into the files for review")
+                write!(
+                    formatter,
+                    "  look at the migration that caused it; `sluice schemas accept` writes it into the files for review"
+                )
             }
             Self::Missing { subject } => {
                 write!(formatter, "{subject} is not in the registry: run `sluice schemas push`")

@@ -54,7 +54,9 @@ fn column(field: &Value) -> Option<Column> {
     let kind = field.get("type")?;
     let default = field.get("default").cloned();
     let (kind, nullable) = match kind.as_array() {
-        Some(branches) => (branches.iter().find(|branch| *branch != "null")?, branches.iter().any(|branch| branch == "null")),
+        Some(branches) => {
+            (branches.iter().find(|branch| *branch != "null")?, branches.iter().any(|branch| branch == "null"))
+        }
         None => (kind, false),
     };
     let meaning = kind.get("connect.name").and_then(Value::as_str).map(ToOwned::to_owned);

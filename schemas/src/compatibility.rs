@@ -1,6 +1,6 @@
 //! What a new version of a schema breaks, and for whom.
 //!
-//! The registry judges by Avro's resolution rules (FULL_TRANSITIVE: every version reads every other). That lets a
+//! The registry judges by Avro's resolution rules (`FULL_TRANSITIVE`: every version reads every other). That lets a
 //! rename pass, because a nullable column may be dropped and another added. Readers of the old name would see null in
 //! every new record, silently. So the columns are compared here too, by name, and a step that drops a column and adds
 //! one of the same type is refused.
@@ -66,10 +66,15 @@ impl Step<'_> {
             return vec![self.key_changed()];
         }
         let (Some(from), Some(to)) = (columns(old), columns(new)) else {
-            return vec![self.broken(None, "it is not an envelope around a row".to_owned(), "accept what Debezium registered".to_owned())];
+            return vec![self.broken(
+                None,
+                "it is not an envelope around a row".to_owned(),
+                "accept what Debezium registered".to_owned(),
+            )];
         };
         let differences = differences(&from, &to);
-        let mut found: Vec<Break> = differences.iter().filter_map(|difference| self.column_breaks(difference)).collect();
+        let mut found: Vec<Break> =
+            differences.iter().filter_map(|difference| self.column_breaks(difference)).collect();
         if self.is_next {
             found.extend(self.renames(&differences));
         }
@@ -77,14 +82,23 @@ impl Step<'_> {
     }
 
     fn broken(&self, column: Option<&str>, harm: String, instead: String) -> Break {
-        Break { subject: self.subject.name(), release: self.release, column: column.map(ToOwned::to_owned), harm, instead }
+        Break {
+            subject: self.subject.name(),
+            release: self.release,
+            column: column.map(ToOwned::to_owned),
+            harm,
+            instead,
+        }
     }
 
     fn key_changed(&self) -> Break {
-        let harm = "the key's schema changed, and a serialized key carries its schema's id: every key moves to another \
+        let harm =
+            "the key's schema changed, and a serialized key carries its schema's id: every key moves to another \
                     partition, so consumers lose the order of an entity's changes, and parked keys are not found"
-            .to_owned();
-        let instead = "instead: capture the table under a new topic with the new key, move every reader, then drop the old topic".to_owned();
+                .to_owned();
+        let instead =
+            "instead: capture the table under a new topic with the new key, move every reader, then drop the old topic"
+                .to_owned();
         self.broken(None, harm, instead)
     }
 
@@ -93,7 +107,9 @@ impl Step<'_> {
             Difference::Added(column) if column.default.is_none() => Some(self.added_without_default(column)),
             Difference::Dropped(column) if column.default.is_none() => Some(self.dropped_without_default(column)),
             Difference::Changed { from, to } if from.kind != to.kind => Some(self.type_changed(from, to)),
-            Difference::Changed { from, to } if from.nullable != to.nullable => Some(self.nullability_changed(from, to)),
+            Difference::Changed { from, to } if from.nullable != to.nullable => {
+                Some(self.nullability_changed(from, to))
+            }
             Difference::Added(_) | Difference::Dropped(_) | Difference::Changed { .. } => None,
         }
     }
@@ -142,9 +158,13 @@ impl Step<'_> {
     fn nullability_changed(&self, from: &Column, to: &Column) -> Break {
         let name = &from.name;
         let harm = if to.nullable {
-            format!("column `{name}` may now be null: consumers that run now cannot read a null there, and will park every such row")
+            format!(
+                "column `{name}` may now be null: consumers that run now cannot read a null there, and will park every such row"
+            )
         } else {
-            format!("column `{name}` may no longer be null: a reader with the new schema cannot read the nulls already in the topic")
+            format!(
+                "column `{name}` may no longer be null: a reader with the new schema cannot read the nulls already in the topic"
+            )
         };
         let instead = format!(
             "expand and contract: (1) add a second, nullable column, write both, release; (2) move every reader; (3) drop \
@@ -155,10 +175,12 @@ impl Step<'_> {
 
     /// The registry's blind spot: one column goes and another of the same type comes, in one step.
     fn renames(&self, differences: &[Difference]) -> Vec<Break> {
-        let added = || differences.iter().filter_map(|difference| match difference {
-            Difference::Added(column) => Some(column),
-            _ => None,
-        });
+        let added = || {
+            differences.iter().filter_map(|difference| match difference {
+                Difference::Added(column) => Some(column),
+                _ => None,
+            })
+        };
         let dropped = differences.iter().filter_map(|difference| match difference {
             Difference::Dropped(column) => Some(column),
             _ => None,
@@ -322,7 +344,9 @@ mod tests {
 
     #[test]
     fn any_change_of_a_key_moves_every_key() {
-        let key = |field: &str| format!(r#"{{"type":"record","name":"Key","namespace":"shop.public.merchant","fields":[{field}]}}"#);
+        let key = |field: &str| {
+            format!(r#"{{"type":"record","name":"Key","namespace":"shop.public.merchant","fields":[{field}]}}"#)
+        };
         let history = subject(Part::Key, &[key(ID)]);
         assert_eq!(breaks(&history), []);
         let sentence = sentence(&candidate(&history, &key(PHONE)));
@@ -338,7 +362,12 @@ mod tests {
     }
 
     fn column(index: usize, kind: usize) -> String {
-        let kinds = [r#""string""#, r#"["null","string"],"default":null"#, r#"["null","long"],"default":null"#, r#"{"type":"int","connect.default":3},"default":3"#];
+        let kinds = [
+            r#""string""#,
+            r#"["null","string"],"default":null"#,
+            r#"["null","long"],"default":null"#,
+            r#"{"type":"int","connect.default":3},"default":3"#,
+        ];
         format!(r#"{{"name":"c{index}","type":{}}}"#, kinds[kind])
     }
 

@@ -23,8 +23,21 @@ fn topic<R: Row>() -> Topic {
 
 /// Texts that the tables bound to a few bytes: Postgres never moves them out of the row.
 const BOUNDED: &[&str] = &[
-    "industry", "taxpayer", "tax_code", "province_code", "ward_code", "status", "deletion_policy", "kind",
-    "industry_group", "vat_class", "role", "service", "resource", "action", "effect",
+    "industry",
+    "taxpayer",
+    "tax_code",
+    "province_code",
+    "ward_code",
+    "status",
+    "deletion_policy",
+    "kind",
+    "industry_group",
+    "vat_class",
+    "role",
+    "service",
+    "resource",
+    "action",
+    "effect",
 ];
 
 fn is_bounded(topic: &str, column: &str) -> bool {
@@ -40,7 +53,8 @@ fn sample(schema: &Json, named: &mut Vec<(String, Json)>, nulls: bool) -> Avro {
             "int" => Avro::Int(7),
             "boolean" => Avro::Boolean(true),
             other => {
-                let definition = named.iter().find(|(known, _)| known == other).map(|(_, definition)| definition.clone());
+                let definition =
+                    named.iter().find(|(known, _)| known == other).map(|(_, definition)| definition.clone());
                 sample(&definition.unwrap_or_else(|| panic!("{other} is not defined")), named, nulls)
             }
         },
@@ -91,7 +105,7 @@ fn datum(text: &str, nulls: bool) -> Vec<u8> {
     let mut named = vec![("Value".to_owned(), row)];
     let value = sample(&schema, &mut named, nulls);
     let schema = apache_avro::Schema::parse_str(text).unwrap();
-    apache_avro::to_avro_datum(&schema, value).unwrap()
+    apache_avro::writer::datum::GenericDatumWriter::builder(&schema).build().unwrap().write_value_to_vec(value).unwrap()
 }
 
 fn every_release_decodes<R: Row>() {
@@ -113,7 +127,8 @@ fn every_long_text_is_a_field<R: Row>() {
     let row = crate::columns::columns(&topic.value.current).unwrap();
     let schema = topic.value.current.parse().unwrap();
     let plain = decode::json(&schema, &datum(&topic.value.current, false)).unwrap()["after"].clone();
-    let read: BTreeSet<&str> = row.iter().map(|column| column.name.as_str()).filter(|name| reads::<R>(&plain, name)).collect();
+    let read: BTreeSet<&str> =
+        row.iter().map(|column| column.name.as_str()).filter(|name| reads::<R>(&plain, name)).collect();
     for column in row.iter().filter(|column| read.contains(column.name.as_str())) {
         let is_text = column.kind == "\"string\"" || column.meaning.as_deref() == Some("io.debezium.data.Json");
         if !is_text || is_bounded(R::TOPIC, &column.name) {
@@ -237,7 +252,12 @@ fn every_column_of_a_reviewed_row_keeps_null_apart_from_its_default() {
     for topic in load(&root()).unwrap() {
         for column in crate::columns::columns(&topic.value.current).unwrap() {
             let only_null = column.default.as_ref().is_none_or(Json::is_null);
-            assert!(!column.nullable || only_null, "{}: `{}` would turn null into its default", topic.name, column.name);
+            assert!(
+                !column.nullable || only_null,
+                "{}: `{}` would turn null into its default",
+                topic.name,
+                column.name
+            );
         }
     }
 }

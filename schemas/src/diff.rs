@@ -24,7 +24,9 @@ pub async fn with_registry(registry: &Ccompat, topics: &[Topic]) -> Result<Vec<D
         let name = subject.name();
         let (title, lines) = match registry.versions(&name).await?.last() {
             None => ("only in the files".to_owned(), vec!["not registered".to_owned()]),
-            Some(newest) => (format!("file -> registry's version {}", newest.version), texts(&subject.current, &newest.schema)),
+            Some(newest) => {
+                (format!("file -> registry's version {}", newest.version), texts(&subject.current, &newest.schema))
+            }
         };
         if !lines.is_empty() {
             found.push(Diff { subject: name, title, lines });
@@ -64,7 +66,11 @@ pub fn texts(from: &str, to: &str) -> Vec<String> {
 fn first_difference(from: &str, to: &str) -> String {
     let common = from.chars().zip(to.chars()).take_while(|(a, b)| a == b).count();
     let excerpt = |text: &str| text.chars().skip(common.saturating_sub(20)).take(60).collect::<String>();
-    format!("the columns are the same and the texts part at character {common}: `{}` and `{}`", excerpt(from), excerpt(to))
+    format!(
+        "the columns are the same and the texts part at character {common}: `{}` and `{}`",
+        excerpt(from),
+        excerpt(to)
+    )
 }
 
 impl fmt::Display for Diff {

@@ -25,7 +25,11 @@ pub fn is_debeziums_own(subject: &str) -> bool {
 }
 
 /// Looks for versions and subjects that no file knows. `belongs` says which topics are looked at (by prefix).
-pub async fn drift(registry: &Ccompat, topics: &[Topic], belongs: impl Fn(&str) -> bool) -> Result<Vec<Drift>, CcompatError> {
+pub async fn drift(
+    registry: &Ccompat,
+    topics: &[Topic],
+    belongs: impl Fn(&str) -> bool,
+) -> Result<Vec<Drift>, CcompatError> {
     let known: BTreeMap<String, &Subject> =
         topics.iter().flat_map(Topic::subjects).map(|subject| (subject.name(), subject)).collect();
     let mut found = Vec::new();
@@ -53,9 +57,11 @@ async fn unknown_versions(registry: &Ccompat, subject: &Subject) -> Result<Vec<D
 impl fmt::Display for Drift {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.version {
-            None => write!(formatter, "{} has no folder under schemas/", self.subject)?,
-            Some(version) => write!(formatter, "{} version {version} is not among the reviewed releases", self.subject)?,
-        }
+            None => write!(formatter, "{} has no folder under schemas/", self.subject),
+            Some(version) => {
+                write!(formatter, "{} version {version} is not among the reviewed releases", self.subject)
+            }
+        }?;
         for difference in &self.differences {
             write!(formatter, "\n    {difference}")?;
         }

@@ -35,7 +35,7 @@ impl FileError {
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn content(path: &std::path::Path, reason: impl ToString) -> Self {
+    pub(crate) fn content(path: &std::path::Path, reason: &impl ToString) -> Self {
         Self::Content { path: path.to_owned(), reason: reason.to_string() }
     }
 }

@@ -29,7 +29,9 @@ pub struct Position {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PositionError {
     /// Neither `source.lsn` nor the second part of `source.sequence` is there.
-    #[error("the change has neither source.lsn nor source.sequence, so it cannot be ordered; was it written by Debezium for Postgres?")]
+    #[error(
+        "the change has neither source.lsn nor source.sequence, so it cannot be ordered; was it written by Debezium for Postgres?"
+    )]
     Missing,
 }
 
@@ -91,10 +93,7 @@ impl Sequence {
         let error = || SequenceError(text.to_owned());
         let inner = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(error)?;
         let (last_commit, own) = inner.split_once(',').ok_or_else(error)?;
-        Ok(Self {
-            last_commit_lsn: part(last_commit).ok_or_else(error)?,
-            lsn: part(own).ok_or_else(error)?,
-        })
+        Ok(Self { last_commit_lsn: part(last_commit).map_err(|()| error())?, lsn: part(own).map_err(|()| error())? })
     }
 }
 
@@ -103,14 +102,14 @@ impl Sequence {
 #[error("source.sequence is {0:?} where two decimal strings or nulls in an array are expected")]
 pub struct SequenceError(String);
 
-fn part(text: &str) -> Option<Option<u64>> {
+fn part(text: &str) -> Result<Option<u64>, ()> {
     let text = text.trim();
     if text == "null" {
-        return Some(None);
+        return Ok(None);
     }
-    let digits = text.strip_prefix('"')?.strip_suffix('"')?;
-    let number: i64 = digits.parse().ok()?;
-    u64::try_from(number).ok().map(Some)
+    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(())?;
+    let number: i64 = digits.parse().map_err(drop)?;
+    u64::try_from(number).map(Some).map_err(drop)
 }
 
 impl<'de> Deserialize<'de> for Sequence {
@@ -176,7 +175,16 @@ mod tests {
 
     #[test]
     fn what_is_not_a_sequence_is_refused() {
-        for text in ["", "[]", r#"["1"]"#, r#"["1","2","3"]"#, r#"["x","2"]"#, r#"["-1","2"]"#, "[1,2]", r#"["9223372036854775808","1"]"#] {
+        for text in [
+            "",
+            "[]",
+            r#"["1"]"#,
+            r#"["1","2","3"]"#,
+            r#"["x","2"]"#,
+            r#"["-1","2"]"#,
+            "[1,2]",
+            r#"["9223372036854775808","1"]"#,
+        ] {
             assert!(Sequence::parse(text).is_err(), "{text}");
         }
     }

@@ -6,7 +6,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Fewer bytes than the header has.
-    #[error("{length} bytes are too few for the wire format, which starts with five; was it written by another producer?")]
+    #[error(
+        "{length} bytes are too few for the wire format, which starts with five; was it written by another producer?"
+    )]
     Short {
         /// How many bytes there were.
         length: usize,

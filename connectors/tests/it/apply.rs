@@ -74,7 +74,9 @@ async fn pause_resume_and_restart_are_seen_in_the_status_and_the_slot_is_measure
     let lab = Lab::new(&["public.merchant"]).await;
     lab.apply().await.unwrap();
     lab.execute(ROWS).await;
-    let look = || async { standing(&lab.connect, &lab.configuration, &lab.database.pool, OffsetDateTime::now_utc()).await.unwrap() };
+    let look = || async {
+        standing(&lab.connect, &lab.configuration, &lab.database.pool, OffsetDateTime::now_utc()).await.unwrap()
+    };
     let running = look().await;
     assert!(running.is_healthy(), "{running}");
     lab.connect.pause(&lab.prefix).await.unwrap();

@@ -29,7 +29,11 @@ async fn one_more_table_is_captured_while_the_others_go_on() {
     let topic = lab.topic("public.supplier");
     let folder = lab.folder.path().join(&topic);
     std::fs::create_dir_all(folder.join("versions")).unwrap();
-    std::fs::write(folder.join("topic.json"), r#"{"partitions": 2, "retention_days": 30, "cleanup": "delete", "max_message_bytes": 6291456}"#).unwrap();
+    std::fs::write(
+        folder.join("topic.json"),
+        r#"{"partitions": 2, "retention_days": 30, "cleanup": "delete", "max_message_bytes": 6291456}"#,
+    )
+    .unwrap();
     for part in ["key", "value"] {
         std::fs::write(folder.join(format!("{part}.avsc")), "{}").unwrap();
     }
@@ -48,7 +52,9 @@ async fn one_more_table_is_captured_while_the_others_go_on() {
     // 4. the rows from before
     send(&lab.database.pool, &Signal::snapshot(&bed::unique("signal"), "public.supplier", None)).await.unwrap();
     let records = read(&topic, |records| records.len() >= 4).await;
-    let registry = schemas::Registry::new(&super::lab::setting("APP_ENV_SCHEMA_REGISTRY_URL"), reqwest::Client::builder()).unwrap();
+    let registry =
+        schemas::Registry::new(&super::lab::setting("APP_ENV_SCHEMA_REGISTRY_URL"), reqwest::Client::builder())
+            .unwrap();
     let mut names = std::collections::BTreeSet::new();
     for record in records {
         let (id, datum) = wire::split(record.payload().unwrap()).unwrap();
@@ -100,5 +106,8 @@ async fn a_renamed_nullable_column_passes_the_registry_and_not_the_check() {
     let accepted = accept(&lab.registry, &mut topics, false).await.unwrap();
     assert!(accepted.written.is_empty(), "{accepted}");
     let sentence = accepted.to_string();
-    assert!(sentence.contains("`phone` is gone and `telephone`") && sentence.contains("expand and contract"), "{sentence}");
+    assert!(
+        sentence.contains("`phone` is gone and `telephone`") && sentence.contains("expand and contract"),
+        "{sentence}"
+    );
 }

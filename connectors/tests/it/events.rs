@@ -38,7 +38,11 @@ fn registry() -> Registry {
 }
 
 fn operations<R>(changes: &[Change<R>], id: i64) -> Vec<Option<Operation>> {
-    changes.iter().filter(|change| change.id == id).map(|change| change.envelope.as_ref().map(|envelope| envelope.op)).collect()
+    changes
+        .iter()
+        .filter(|change| change.id == id)
+        .map(|change| change.envelope.as_ref().map(|envelope| envelope.op))
+        .collect()
 }
 
 #[tokio::test]
@@ -54,9 +58,14 @@ async fn a_change_of_key_is_a_delete_a_tombstone_and_a_create_at_one_position() 
     assert_eq!(operations(&changes, 4), [Some(Read), Some(Delete), None]);
     assert_eq!(operations(&changes, 5), [Some(Create), Some(Delete), None]);
     let at = |id: i64, op: Operation| {
-        let change = changes.iter().find(|change| change.id == id && change.envelope.as_ref().is_some_and(|envelope| envelope.op == op));
+        let change = changes
+            .iter()
+            .find(|change| change.id == id && change.envelope.as_ref().is_some_and(|envelope| envelope.op == op));
         let change = change.unwrap();
-        (Position::of(0, &change.envelope.as_ref().unwrap().source).unwrap(), header(&change.record, "__debezium.oldkey"))
+        (
+            Position::of(0, &change.envelope.as_ref().unwrap().source).unwrap(),
+            header(&change.record, "__debezium.oldkey"),
+        )
     };
     assert_eq!(at(4, Delete).0, at(5, Create).0);
     assert!(at(5, Delete).0 > at(5, Create).0);
@@ -69,7 +78,10 @@ async fn an_untouched_long_text_is_unchanged_and_not_text() {
     let lab = Lab::new(&["public.product"]).await;
     lab.apply().await.unwrap();
     lab.execute(ROWS).await;
-    lab.execute("update product set description = (select string_agg(md5(g::text), '') from generate_series(1, 300) g)").await;
+    lab.execute(
+        "update product set description = (select string_agg(md5(g::text), '') from generate_series(1, 300) g)",
+    )
+    .await;
     lab.execute("update product set version = 3").await;
     let records = read(&lab.topic("public.product"), |records| records.len() >= 3).await;
     let changes: Vec<Change<Product>> = decoded(&registry(), records).await;
@@ -87,7 +99,8 @@ async fn an_incremental_snapshot_reads_the_named_rows_again_between_the_changes_
     let lab = Lab::new(&["public.variant"]).await;
     lab.apply().await.unwrap();
     lab.execute(ROWS).await;
-    lab.execute("insert into variant values (6,3,1,'M',null,'Nhỏ','bát',40000,null,'{}',false,2,1,1,now(),now(),null)").await;
+    lab.execute("insert into variant values (6,3,1,'M',null,'Nhỏ','bát',40000,null,'{}',false,2,1,1,now(),now(),null)")
+        .await;
     let signal = Signal::snapshot(&bed::unique("signal"), "public.variant", Some("id = 6"));
     send(&lab.database.pool, &signal).await.unwrap();
     let topic = lab.topic("public.variant");
@@ -98,7 +111,11 @@ async fn an_incremental_snapshot_reads_the_named_rows_again_between_the_changes_
     use Operation::{Create, Read, Update};
     assert_eq!(operations(&changes, 4), [Some(Create)]);
     assert_eq!(operations(&changes, 6), [Some(Create), Some(Read), Some(Update)]);
-    let sources: Vec<_> = changes.iter().filter(|change| change.id == 6).map(|change| change.envelope.as_ref().unwrap().source.clone()).collect();
+    let sources: Vec<_> = changes
+        .iter()
+        .filter(|change| change.id == 6)
+        .map(|change| change.envelope.as_ref().unwrap().source.clone())
+        .collect();
     assert_eq!((sources[1].snapshot, sources[1].lsn, sources[1].tx_id), (Snapshot::Incremental, None, None));
     let positions: Vec<Position> = sources.iter().map(|source| Position::of(0, source).unwrap()).collect();
     assert!(positions.is_sorted_by(|earlier, later| earlier < later), "{positions:?}");

@@ -26,7 +26,7 @@ pub(crate) fn setting(name: &str) -> String {
 
 pub(crate) fn client() -> reqwest::Client {
     platform::tls::install();
-    reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap()
+    reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap()
 }
 
 pub(crate) fn brokers() -> Brokers {
@@ -99,7 +99,9 @@ fn folders(prefix: &str, tables: &[&str]) -> TempDir {
 
 fn copy(from: &Path, to: &Path, prefix: &str) {
     let text = std::fs::read_to_string(from).unwrap();
-    let text = text.replace("commerce.public.", &format!("{prefix}.public.")).replace("\"partitions\": 6", "\"partitions\": 2");
+    let text = text
+        .replace("commerce.public.", &format!("{prefix}.public."))
+        .replace("\"partitions\": 6", "\"partitions\": 2");
     std::fs::write(to, text).unwrap();
 }
 

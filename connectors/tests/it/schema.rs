@@ -43,7 +43,8 @@ async fn what_debezium_registers_by_itself_is_byte_for_byte_what_the_files_say()
         read(&lab.topic(table), |records| !records.is_empty()).await;
     }
     let checked = check::online(&lab.registry, &lab.topics()).await.unwrap();
-    let differing: Vec<_> = checked.findings.iter().filter(|finding| !matches!(finding, check::Finding::Level { .. })).collect();
+    let differing: Vec<_> =
+        checked.findings.iter().filter(|finding| !matches!(finding, check::Finding::Level { .. })).collect();
     assert!(differing.is_empty(), "{checked}");
     let drift = drift::drift(&lab.registry, &lab.topics(), |subject| subject.starts_with(&lab.prefix)).await.unwrap();
     assert_eq!(drift, []);

@@ -46,7 +46,12 @@ impl<'b> Sorted<'b> {
         for planned in plans {
             match planned.plan {
                 Plan::Open { merchant_id, created_by } => {
-                    sorted.merchants.push(Merchant { planned, id: merchant_id, created_by: Some(created_by), gone: false });
+                    sorted.merchants.push(Merchant {
+                        planned,
+                        id: merchant_id,
+                        created_by: Some(created_by),
+                        gone: false,
+                    });
                 }
                 Plan::Close { merchant_id } => {
                     sorted.merchants.push(Merchant { planned, id: merchant_id, created_by: None, gone: true });

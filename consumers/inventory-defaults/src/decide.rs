@@ -134,7 +134,10 @@ mod tests {
         let merchant = Seen::Merchant { id: 4, created_by: 9, gone: false };
         let variant = Seen::Variant { id: 5, product_id: 6, merchant_id: 4, gone: false };
         let decided = |topic, key, row| decide(&change(topic, key, Effect::Upsert { row, update: false }));
-        assert_eq!(decided(Merchant::TOPIC, "4", merchant), Decision::Apply(Plan::Open { merchant_id: 4, created_by: 9 }));
+        assert_eq!(
+            decided(Merchant::TOPIC, "4", merchant),
+            Decision::Apply(Plan::Open { merchant_id: 4, created_by: 9 })
+        );
         assert_eq!(
             decided(Variant::TOPIC, "5", variant),
             Decision::Apply(Plan::Stock { variant_id: 5, product_id: 6, merchant_id: 4 })

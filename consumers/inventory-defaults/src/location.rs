@@ -62,7 +62,9 @@ pub(crate) async fn write(
     }
     let ids: Vec<i64> = merchants.iter().map(|merchant| merchant.id).collect();
     let mut positions = Positions::with_capacity(merchants.len());
-    merchants.iter().for_each(|merchant| positions.push(merchant.planned.position));
+    for merchant in merchants {
+        positions.push(merchant.planned.position);
+    }
     sqlx::query("select from location where merchant_id = any($1) order by merchant_id, id for no key update")
         .bind(&ids)
         .execute(&mut *connection)

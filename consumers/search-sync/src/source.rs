@@ -5,5 +5,5 @@ mod listing;
 mod visible;
 
 pub(crate) use aggregate::{Aggregate, Variant, read};
-pub(crate) use listing::{Shelf, products_of, shelves_of_categories, shelves_of_merchants};
+pub(crate) use listing::{products_of, shelves_of_categories, shelves_of_merchants};
 pub(crate) use visible::{Horizon, Table, wait_for};

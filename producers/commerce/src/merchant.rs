@@ -18,6 +18,8 @@ use utoipa::ToSchema;
 use crate::Commerce;
 use crate::value::{DeletionPolicy, names};
 
+pub(crate) use rows::deletion_policy;
+
 names! {
     /// What a merchant sells.
     Industry {

@@ -11,7 +11,7 @@ use crate::address::{self, Province, Ward};
     responses((status = 200, description = "All of them.", body = Vec<Province>)),
 )]
 async fn provinces(caller: Caller) -> Result<Answer, Problem> {
-    caller.may("administrative-unit", "read").await?;
+    caller.may("merchant", "read").await?;
     Ok(Answer::ok(&address::provinces()))
 }
 
@@ -22,7 +22,7 @@ async fn provinces(caller: Caller) -> Result<Answer, Problem> {
     responses((status = 200, description = "Those that are known.", body = Vec<Ward>)),
 )]
 async fn wards(caller: Caller, Path(code): Path<String>) -> Result<Answer, Problem> {
-    caller.may("administrative-unit", "read").await?;
+    caller.may("merchant", "read").await?;
     address::province(&code).ok_or_else(|| Problem::not_found("province"))?;
     Ok(Answer::ok(&address::wards(&code).collect::<Vec<_>>()))
 }

@@ -1,5 +1,7 @@
 //! The first administrator, made from the command line.
 
+use std::fmt;
+
 use platform::clock::{Clock, SystemClock};
 use platform::config::{Environment, Invalid, Reader};
 use platform::postgres::{self, PoolSettings};
@@ -8,8 +10,8 @@ use platform::snowflake::{Snowflake, lease};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{PgConnection, PgPool};
 
-use crate::password::strength::{self, Weakness};
 use crate::password::hash;
+use crate::password::strength::{self, Weakness};
 use crate::rank::SUPER_ADMIN;
 use crate::user::email::{self, NotAnEmail};
 use crate::user::store::NewUser;
@@ -27,6 +29,15 @@ pub enum Bootstrapped {
     },
     /// There is one already (this one or another): nothing was changed, the password neither.
     Present,
+}
+
+impl fmt::Display for Bootstrapped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created { id, email } => write!(formatter, "made the first administrator: {email} (id {id})"),
+            Self::Present => formatter.write_str("there is an administrator already: nothing was changed"),
+        }
+    }
 }
 
 /// Why there is no administrator.
@@ -63,7 +74,8 @@ pub async fn bootstrap(environment: &Environment) -> Result<Bootstrapped, Bootst
     let mut reader = Reader::new(&scoped);
     let url: Option<SecretString> = reader.required("APP_ENV_DB_URL", "where identity's database is");
     let email: Option<String> = reader.required("APP_ENV_BOOTSTRAP_EMAIL", "the first administrator's e-mail address");
-    let password: Option<SecretString> = reader.required("APP_ENV_BOOTSTRAP_PASSWORD", "the first administrator's password");
+    let password: Option<SecretString> =
+        reader.required("APP_ENV_BOOTSTRAP_PASSWORD", "the first administrator's password");
     let ((url, email, password), _) = reader.finish((|| Some((url?, email?, password?)))())?;
     let pool = postgres::connect(url.expose_secret(), &PoolSettings::named("identity-bootstrap").max_connections(2))?;
     let outcome = first_administrator(&pool, &email, &password).await;

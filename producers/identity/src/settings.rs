@@ -99,7 +99,12 @@ mod tests {
         ])
         .unwrap_err()
         .faults;
-        for name in ["APP_ENV_DB_URL", "APP_ENV_APPLICATION_SECRET", "APP_ENV_APPLICATION_SECRET_PREVIOUS", "APP_ENV_PASSWORD_CHECKS"] {
+        for name in [
+            "APP_ENV_DB_URL",
+            "APP_ENV_APPLICATION_SECRET",
+            "APP_ENV_APPLICATION_SECRET_PREVIOUS",
+            "APP_ENV_PASSWORD_CHECKS",
+        ] {
             assert!(faults.iter().any(|fault| fault.contains(name)), "{name} in {faults:?}");
         }
     }

@@ -56,10 +56,12 @@ impl Authority for Identity {
 
     async fn exchange(&self, authorization: &SecretString) -> Result<String, AuthorityError> {
         let (name, secret) = basic(authorization.expose_secret()).ok_or(AuthorityError::Refused)?;
-        exchange::exchange(self, &name, &secret).await.map(|granted| granted.access_token).map_err(|error| match error {
-            GrantError::Refused => AuthorityError::Refused,
-            error => AuthorityError::Unreachable(error.to_string()),
-        })
+        exchange::exchange(self, &name, &secret).await.map(|granted| granted.access_token).map_err(
+            |error| match error {
+                GrantError::Refused => AuthorityError::Refused,
+                error => AuthorityError::Unreachable(error.to_string()),
+            },
+        )
     }
 }
 
@@ -132,7 +134,11 @@ mod tests {
     #[test]
     fn only_what_trusted_proxies_wrote_is_believed() {
         assert_eq!(client("1.1.1.1, 203.0.113.9", 0), None, "nobody is trusted");
-        assert_eq!(client("1.1.1.1, 203.0.113.9", 1).as_deref(), Some("203.0.113.9"), "1.1.1.1 is the caller's own text");
+        assert_eq!(
+            client("1.1.1.1, 203.0.113.9", 1).as_deref(),
+            Some("203.0.113.9"),
+            "1.1.1.1 is the caller's own text"
+        );
         assert_eq!(client("1.1.1.1, 203.0.113.9, 10.0.0.2", 2).as_deref(), Some("203.0.113.9"));
         assert_eq!(client("203.0.113.9", 2), None, "fewer than there must be");
         assert_eq!(client("nonsense", 1), None);

@@ -21,7 +21,7 @@ pub struct Category {
     pub slug: Field<String>,
     /// Its place among its siblings.
     pub position: i32,
-    /// Raised by every write: what the ETag is made of.
+    /// Raised by every write: what the `ETag` is made of.
     pub version: i64,
     /// When it was last written.
     #[serde(with = "time::serde::rfc3339")]

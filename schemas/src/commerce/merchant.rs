@@ -39,7 +39,7 @@ pub struct Merchant {
     pub status: String,
     /// Who made the merchant: what an OWNER may see.
     pub created_by: i64,
-    /// Raised by every write: what the ETag is made of.
+    /// Raised by every write: what the `ETag` is made of.
     pub version: i64,
     /// When it was last written.
     #[serde(with = "time::serde::rfc3339")]

@@ -31,7 +31,7 @@ pub struct Product {
     pub industry_group: String,
     /// A class and never a rate: rates change by date.
     pub vat_class: String,
-    /// Raised by every write of the aggregate: what the ETag is made of.
+    /// Raised by every write of the aggregate: what the `ETag` is made of.
     pub version: i64,
     /// When it was last written.
     #[serde(with = "time::serde::rfc3339")]

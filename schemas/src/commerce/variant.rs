@@ -33,7 +33,7 @@ pub struct Variant {
     pub is_default: bool,
     /// Its place among the product's variants.
     pub position: i32,
-    /// Raised by every write: what the ETag is made of.
+    /// Raised by every write: what the `ETag` is made of.
     pub version: i64,
     /// When it was last written.
     #[serde(with = "time::serde::rfc3339")]

@@ -45,9 +45,9 @@ impl Promise {
     /// Reads and judges a `topic.json`.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         let text = std::fs::read_to_string(path).map_err(FileError::io(path))?;
-        let promise: Self = serde_json::from_str(&text).map_err(|error| FileError::content(path, error))?;
+        let promise: Self = serde_json::from_str(&text).map_err(|error| FileError::content(path, &error))?;
         match promise.fault() {
-            Some(fault) => Err(FileError::content(path, fault)),
+            Some(fault) => Err(FileError::content(path, &fault)),
             None => Ok(promise),
         }
     }
@@ -82,14 +82,16 @@ mod tests {
 
     #[test]
     fn thirty_days_are_kept_in_milliseconds() {
-        let promise = Promise { partitions: 6, retention_days: 30, cleanup: Cleanup::Delete, max_message_bytes: 6_291_456 };
+        let promise =
+            Promise { partitions: 6, retention_days: 30, cleanup: Cleanup::Delete, max_message_bytes: 6_291_456 };
         assert!(promise.settings().contains(&("retention.ms", "2592000000".to_owned())));
         assert_eq!(promise.fault(), None);
     }
 
     #[test]
     fn a_topic_that_keeps_nothing_is_refused() {
-        let promise = Promise { partitions: 6, retention_days: 0, cleanup: Cleanup::Delete, max_message_bytes: 6_291_456 };
+        let promise =
+            Promise { partitions: 6, retention_days: 0, cleanup: Cleanup::Delete, max_message_bytes: 6_291_456 };
         assert!(promise.fault().unwrap().contains("replayed"));
     }
 }

@@ -102,8 +102,13 @@ impl Subject {
     }
 
     fn load(topic: &str, part: Part, folder: &Path) -> Result<Self, FileError> {
-        let mut subject =
-            Self { topic: topic.to_owned(), part, current: String::new(), releases: Vec::new(), folder: folder.to_owned() };
+        let mut subject = Self {
+            topic: topic.to_owned(),
+            part,
+            current: String::new(),
+            releases: Vec::new(),
+            folder: folder.to_owned(),
+        };
         subject.current = read(&subject.file())?;
         loop {
             let number = u32::try_from(subject.releases.len()).unwrap_or(u32::MAX).saturating_add(1);
@@ -122,18 +127,21 @@ impl Subject {
         let versions = self.folder.join("versions");
         let prefix = format!("{}-", self.part);
         let entries = std::fs::read_dir(&versions).map_err(FileError::io(&versions))?;
-        let count = entries.filter_map(Result::ok).filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)).count();
+        let count = entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+            .count();
         if count == self.releases.len() {
             return Ok(());
         }
         let reason = format!("holds {count} files {prefix}*.avsc, but {prefix}1 to {prefix}{count} are not all there");
-        Err(FileError::content(&versions, reason))
+        Err(FileError::content(&versions, &reason))
     }
 
     /// Writes a text as the present schema and as a release: the next one, or the newest again.
     pub fn write(&mut self, text: &str, replace_newest: bool) -> Result<u32, FileError> {
         let file = self.file();
-        let printed = readable(text).map_err(|error| FileError::content(&file, error))?;
+        let printed = readable(text).map_err(|error| FileError::content(&file, &error))?;
         if replace_newest {
             self.releases.pop();
         }
@@ -149,7 +157,7 @@ impl Subject {
 
 fn read(path: &Path) -> Result<String, FileError> {
     let text = std::fs::read_to_string(path).map_err(FileError::io(path))?;
-    serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|error| FileError::content(path, error))?;
+    serde_json::from_str::<serde::de::IgnoredAny>(&text).map_err(|error| FileError::content(path, &error))?;
     Ok(compact(&text))
 }
 
@@ -163,7 +171,7 @@ pub fn load(root: &Path) -> Result<Vec<Topic>, FileError> {
         .collect();
     folders.sort();
     if folders.is_empty() {
-        return Err(FileError::content(root, "no folder here has a topic.json; is this the schemas folder?"));
+        return Err(FileError::content(root, &"no folder here has a topic.json; is this the schemas folder?"));
     }
     folders.iter().map(|folder| Topic::load(folder)).collect()
 }

@@ -20,7 +20,7 @@ pub struct Policy {
     pub action: String,
     /// `allow` or `deny`.
     pub effect: String,
-    /// Raised by every write: what the ETag is made of.
+    /// Raised by every write: what the `ETag` is made of.
     pub version: i64,
     /// When it was deleted: set means gone, to every consumer.
     #[serde(default, with = "time::serde::rfc3339::option")]

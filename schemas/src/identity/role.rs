@@ -17,7 +17,7 @@ pub struct Role {
     pub description: Field<String>,
     /// One of the five that the code knows.
     pub built_in: bool,
-    /// Raised by every write: what the ETag is made of.
+    /// Raised by every write: what the `ETag` is made of.
     pub version: i64,
     /// When it was deleted: set means gone, to every consumer.
     #[serde(default, with = "time::serde::rfc3339::option")]

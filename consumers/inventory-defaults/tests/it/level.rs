@@ -64,7 +64,8 @@ async fn levels_at_other_locations_go_and_come_back_too() {
 #[tokio::test]
 async fn a_thousand_variants_of_many_merchants_are_one_batch() {
     let stand = Stand::new().await;
-    let changes: Vec<_> = (0..2_000).map(|n| variant(100 + u64::try_from(n).unwrap(), 10_000 + n, n % 40 + 1)).collect();
+    let changes: Vec<_> =
+        (0..2_000).map(|n| variant(100 + u64::try_from(n).unwrap(), 10_000 + n, n % 40 + 1)).collect();
     let outcome = stand.apply(&changes).await;
     assert_eq!(counts(&outcome), [(Outcome::APPLIED, 2_000)].into());
     assert_eq!((stand.locations().await.len(), stand.levels().await.len()), (40, 2_000));

@@ -120,6 +120,7 @@ fn rows_of_both_topics_become_what_is_read_of_them() {
 #[tokio::test]
 async fn the_consumer_reads_both_topics() {
     let stand = Stand::new().await;
-    let names = |consumer: &InventoryDefaults| consumer.topics().iter().map(|t| t.name().to_string()).collect::<Vec<_>>();
+    let names =
+        |consumer: &InventoryDefaults| consumer.topics().iter().map(|t| t.name().to_string()).collect::<Vec<_>>();
     assert_eq!(names(&stand.consumer), ["commerce.public.merchant", "commerce.public.variant"]);
 }

@@ -69,7 +69,11 @@ async fn workers_with_the_same_variants_end_with_the_newest_of_each() {
     for round in 0..10 {
         let ids: Vec<_> = (1..=50).map(|n| 100 * round + n).collect();
         let older: Vec<_> = ids.iter().map(|id| variant(10, *id, id % 3 + 1)).collect();
-        let newer: Vec<_> = ids.iter().rev().map(|id| if id % 2 == 0 { variant(20, *id, id % 3 + 1) } else { no_variant(20, *id) }).collect();
+        let newer: Vec<_> = ids
+            .iter()
+            .rev()
+            .map(|id| if id % 2 == 0 { variant(20, *id, id % 3 + 1) } else { no_variant(20, *id) })
+            .collect();
         both(&stand, &older, &newer).await;
     }
     for level in stand.levels().await {

@@ -26,8 +26,14 @@ async fn every_batch_twice_is_every_batch_once() {
 async fn a_replay_of_the_whole_history_changes_nothing() {
     let stand = Stand::new().await;
     let history = [
-        merchant(10, 1), variant(11, 5, 1), variant(12, 6, 1), no_variant(20, 5), no_merchant(30, 1), merchant(40, 1),
-        variant(50, 5, 1), no_variant(60, 6),
+        merchant(10, 1),
+        variant(11, 5, 1),
+        variant(12, 6, 1),
+        no_variant(20, 5),
+        no_merchant(30, 1),
+        merchant(40, 1),
+        variant(50, 5, 1),
+        no_variant(60, 6),
     ];
     for change in &history {
         stand.apply(std::slice::from_ref(change)).await;
@@ -92,7 +98,8 @@ async fn a_replay_repairs_a_level_that_went_wrong() {
 async fn the_mark_commits_with_the_effect() {
     let stand = Stand::new().await;
     stand.apply(&[variant(11, 5, 1)]).await;
-    let next = frontier::read(&stand.database.pool, inventory_defaults::NAME, "commerce.public.variant", 0).await.unwrap();
+    let next =
+        frontier::read(&stand.database.pool, inventory_defaults::NAME, "commerce.public.variant", 0).await.unwrap();
     assert_eq!(next, Some(8));
     stand.apply(&[]).await;
 }

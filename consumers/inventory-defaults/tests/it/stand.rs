@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use inventory_defaults::{InventoryDefaults, NAME, Plan, Seen};
 use runtime::frontier::{Fingerprint, Mark};
 use runtime::{Batch, Change, Consumer as _, Coordinates, Decision, Effect, EntityKey, Outcome, Planned};
-use schemas::{Position, Row as _};
 use schemas::commerce::{merchant, variant};
+use schemas::{Position, Row as _};
 
 /// A consumer on a database of its own.
 pub(crate) struct Stand {

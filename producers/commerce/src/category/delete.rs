@@ -5,9 +5,9 @@ use shell::{Answer, Caller, Id, IfMatch, IfMatchHeader, Path, Problem, Query};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::{Category, rows, tree};
-use crate::Commerce;
 use crate::deletion::{DeleteParams, Dependent, Removed, refuse_in_use};
 use crate::value::DeletionPolicy;
+use crate::{Commerce, merchant};
 
 /// Delete a category; with `CASCADE` its categories and products too. A category cannot be archived: `ARCHIVE` of the
 /// merchant's policy means `RESTRICT` here.
@@ -46,7 +46,7 @@ async fn remove(
 ) -> Result<Removed, Problem> {
     let policy = match policy {
         Some(policy) => policy,
-        None => merchants_policy(&mut *connection, category.merchant_id.0).await?,
+        None => merchant::deletion_policy(&mut *connection, category.merchant_id.0).await?,
     };
     if policy == DeletionPolicy::Cascade {
         tree::lock_below(&mut *connection, category.merchant_id.0, category.id.0).await?;
@@ -54,10 +54,6 @@ async fn remove(
         refuse_in_use("category", dependents(&mut *connection, category).await?)?;
     }
     Ok(Removed::deleted(delete_tree(connection, category).await? - 1))
-}
-
-async fn merchants_policy(executor: impl PgExecutor<'_>, merchant_id: i64) -> Result<DeletionPolicy, sqlx::Error> {
-    sqlx::query_scalar("select deletion_policy from merchant where id = $1").bind(merchant_id).fetch_one(executor).await
 }
 
 async fn dependents(executor: impl PgExecutor<'_>, category: &Category) -> Result<Vec<Dependent>, sqlx::Error> {

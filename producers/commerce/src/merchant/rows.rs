@@ -5,6 +5,7 @@ use sqlx::{PgExecutor, QueryBuilder};
 
 use super::{Merchant, list::Filter};
 use crate::list;
+use crate::value::DeletionPolicy;
 
 /// Inserts a merchant at version 1.
 pub(super) async fn insert(executor: impl PgExecutor<'_>, merchant: &Merchant) -> Result<Merchant, sqlx::Error> {
@@ -92,6 +93,11 @@ pub(crate) async fn is_visible(executor: impl PgExecutor<'_>, scope: &Scope, id:
     .fetch_optional(executor)
     .await?;
     Ok(seen.is_some())
+}
+
+/// What a DELETE in a merchant does when the caller does not say.
+pub(crate) async fn deletion_policy(executor: impl PgExecutor<'_>, id: i64) -> Result<DeletionPolicy, sqlx::Error> {
+    sqlx::query_scalar("select deletion_policy from merchant where id = $1").bind(id).fetch_one(executor).await
 }
 
 /// A merchant that is in scope, locked; deleted or not, as asked.

@@ -1,7 +1,8 @@
 //! `GET /merchants/{merchant_id}/summary`: what the footer of a merchant's pages shows.
 //!
 //! Kept in Redis, where `cache-invalidation` drops it when the merchant, a category or a product changes; the time to
-//! live is the net under that. Without Redis it is read each time.
+//! live is the net under that, and under a summary read just before a change and kept just after it. Without Redis it is
+//! read each time.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 use super::{Merchant, MerchantStatus, rows};
 use crate::{Commerce, address};
 
-const KEPT: Duration = Duration::from_mins(10);
+const KEPT: Duration = Duration::from_mins(1);
 
 /// What the footer shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -5,9 +5,9 @@ use shell::{Answer, Caller, Id, IfMatch, IfMatchHeader, Path, Problem, Query};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::{Product, rows};
-use crate::Commerce;
 use crate::deletion::{DeleteParams, Removed};
 use crate::value::DeletionPolicy;
+use crate::{Commerce, merchant};
 
 /// Delete a product with its variants, or archive it. Nothing in this service depends on a product, so `RESTRICT` never
 /// refuses: orders and stock keep their own copies.
@@ -42,17 +42,13 @@ async fn remove(
 ) -> Result<Removed, Problem> {
     let policy = match policy {
         Some(policy) => policy,
-        None => merchants_policy(&mut *connection, product.merchant_id.0).await?,
+        None => merchant::deletion_policy(&mut *connection, product.merchant_id.0).await?,
     };
     if policy == DeletionPolicy::Archive {
         archive(connection, product.id.0).await?;
         return Ok(Removed::ARCHIVED);
     }
     Ok(Removed::deleted(delete_aggregate(connection, product.id.0).await?))
-}
-
-async fn merchants_policy(executor: impl PgExecutor<'_>, merchant_id: i64) -> Result<DeletionPolicy, sqlx::Error> {
-    sqlx::query_scalar("select deletion_policy from merchant where id = $1").bind(merchant_id).fetch_one(executor).await
 }
 
 async fn archive(executor: impl PgExecutor<'_>, id: i64) -> Result<(), sqlx::Error> {

@@ -1,1 +1,15 @@
-//! commerce, over HTTP, on a real database.
+//! commerce, over HTTP, on a database of each test's own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod boot;
+mod categories;
+mod hostile;
+mod integrations;
+mod isolation;
+mod lists;
+mod media;
+mod merchants;
+mod products;
+mod shop;
+mod summary;

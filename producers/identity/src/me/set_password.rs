@@ -1,6 +1,6 @@
 //! `PUT /me/password`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::http::HeaderMap;
@@ -44,22 +44,22 @@ pub(crate) async fn set_password(
     }
     Checks::new().length(&passwords.current_password, 0, 1000, "/current_password").finish()?;
     let client = app.client(peer.map(|Extension(ConnectInfo(peer))| peer.ip()), &headers);
-    uninterrupted(async move {
-        let user = store::find(&app.pool, &Scope::All, caller.id).await?.ok_or_else(problem::refused)?;
-        let credentials = store::credentials(&app.pool, caller.id).await?.ok_or_else(problem::refused)?;
-        strength::check(&passwords.new_password, &user.email).map_err(|fault| problem::weak("/new_password", fault))?;
-        let attempt = Attempt::begin(&app.pool, &app.limits, &*app.clock, &user.email, client).await;
-        let attempt = attempt.map_err(GrantError::from)?;
-        let verified = credentials.password_hash;
-        if !app.passwords.verify(passwords.current_password, Some(verified.clone())).await? {
-            return Err(Problem::invalid("/current_password", "WRONG_PASSWORD", "is not your password"));
-        }
-        attempt.succeeded(&app.pool).await?;
-        let (hash, now) = (app.passwords.hash(passwords.new_password).await?, app.clock.now());
-        shell::write(&app.pool, move |transaction| {
-            Box::pin(async move { change(transaction, caller.id, &verified, hash, now).await })
-        })
-        .await
+    uninterrupted(async move { replace(&app, caller.id, client, passwords).await }).await
+}
+
+async fn replace(app: &App, id: i64, client: Option<IpAddr>, passwords: NewPassword) -> Result<Answer, Problem> {
+    let user = store::find(&app.pool, &Scope::All, id).await?.ok_or_else(problem::refused)?;
+    strength::check(&passwords.new_password, &user.email).map_err(|fault| problem::weak("/new_password", fault))?;
+    let attempt = Attempt::begin(&app.pool, &app.limits, &*app.clock, &user.email, client).await;
+    let attempt = attempt.map_err(GrantError::from)?;
+    let verified = store::credentials(&app.pool, id).await?.ok_or_else(problem::refused)?.password_hash;
+    if !app.passwords.verify(passwords.current_password, Some(verified.clone())).await? {
+        return Err(Problem::invalid("/current_password", "WRONG_PASSWORD", "is not your password"));
+    }
+    attempt.succeeded(&app.pool).await?;
+    let (hash, now) = (app.passwords.hash(passwords.new_password).await?, app.clock.now());
+    shell::write(&app.pool, move |transaction| {
+        Box::pin(async move { change(transaction, id, &verified, hash, now).await })
     })
     .await
 }

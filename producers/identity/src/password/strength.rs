@@ -11,8 +11,21 @@ const FEWEST_DISTINCT: usize = 5;
 
 /// The beginnings of what people type when asked for twelve characters.
 const COMMON: &[&str] = &[
-    "password", "passw0rd", "p@ssw0rd", "matkhau", "mậtkhẩu", "123456", "qwerty", "abc123", "111111", "iloveyou",
-    "admin", "letmein", "welcome", "changeme", "sluice",
+    "password",
+    "passw0rd",
+    "p@ssw0rd",
+    "matkhau",
+    "mậtkhẩu",
+    "123456",
+    "qwerty",
+    "abc123",
+    "111111",
+    "iloveyou",
+    "admin",
+    "letmein",
+    "welcome",
+    "changeme",
+    "sluice",
 ];
 
 /// Why a password is refused. The sentence goes to the caller.
@@ -94,7 +107,8 @@ mod tests {
 
     #[test]
     fn long_sentences_and_random_strings_are_accepted() {
-        for password in ["bún chả Hà Nội ngon", "0f3c9a417be2d6580f3c9a417be2d658", "correct horse battery staple"] {
+        for password in ["bún chả Hà Nội ngon", "0f3c9a417be2d6580f3c9a417be2d658", "correct horse battery staple"]
+        {
             assert_eq!(check(password, "lan@example.vn"), Ok(()), "{password}");
         }
     }

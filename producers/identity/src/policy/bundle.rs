@@ -50,14 +50,14 @@ impl Bundles {
 
     /// The bundle as of now, as a compact JWS.
     pub async fn signed(&self) -> Result<Arc<str>, RingError> {
-        let signer = self.keys.signer().await?;
+        let key = self.keys.signer().await?;
         let version = store::bundle_version(&self.pool).await?;
-        let kid = &signer.jwk().kid;
+        let kid = &key.jwk().kid;
         if let Some(jws) = self.kept(version, kid) {
             return Ok(jws);
         }
         let bundle = self.current().await?;
-        let jws: Arc<str> = signer.sign(BUNDLE_TYPE, &bundle)?.into();
+        let jws: Arc<str> = key.sign(BUNDLE_TYPE, &bundle)?.into();
         let signed =
             Signed { version: bundle.version, kid: kid.clone(), issued_at: bundle.issued_at, jws: jws.clone() };
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(signed);
@@ -67,9 +67,9 @@ impl Bundles {
     fn kept(&self, version: i64, kid: &str) -> Option<Arc<str>> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh_after = (self.clock.now() - FRESH).unix_timestamp();
-        let kept = latest.as_ref().filter(|signed| {
-            signed.version == version && signed.kid == kid && signed.issued_at > fresh_after
-        });
+        let kept = latest
+            .as_ref()
+            .filter(|signed| signed.version == version && signed.kid == kid && signed.issued_at > fresh_after);
         kept.map(|signed| signed.jws.clone())
     }
 }

@@ -58,7 +58,10 @@ pub(crate) fn not_found() -> Problem {
 }
 
 pub(crate) fn exists() -> Problem {
-    Problem::conflict("POLICY_EXISTS", "there is a definition for this role, service, resource and action; change that one")
+    Problem::conflict(
+        "POLICY_EXISTS",
+        "there is a definition for this role, service, resource and action; change that one",
+    )
 }
 
 pub(crate) fn answer(row: PolicyRow) -> Answer {
@@ -71,7 +74,12 @@ pub(crate) fn check(definition: &Definition) -> Result<(), Problem> {
     let governed = definition.role != SUPER_ADMIN && definition.role != ADMIN;
     let words = "must be * or up to 60 of a-z, 0-9, _ and -, beginning with a letter";
     Checks::new()
-        .that(governed, "/role", "NOT_GOVERNED", "administrators are not governed by policies: they could not undo a mistake")
+        .that(
+            governed,
+            "/role",
+            "NOT_GOVERNED",
+            "administrators are not governed by policies: they could not undo a mistake",
+        )
         .that(Service::named(&definition.service).is_some(), "/service", "NO_SUCH_SERVICE", "there is no such service")
         .that(is_word(&definition.resource), "/resource", "RESOURCE", words)
         .that(is_word(&definition.action), "/action", "ACTION", words)

@@ -53,7 +53,7 @@ pub(crate) async fn create(
         Box::pin(async move {
             let row = insert(transaction, &account, &roles, now).await?;
             *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(row.clone());
-            Ok(created(ServiceAccount::from(row)))
+            Ok(created(&row.into()))
         })
     });
     let answer = answer.await?;
@@ -64,16 +64,14 @@ pub(crate) async fn create(
 /// The answer with the secret in it, if it is the account made just now, and not one that is replayed.
 fn revealed(answer: Answer, made: Option<AccountRow>, secret: String) -> Answer {
     match made {
-        Some(row) if created(ServiceAccount::from(row.clone())) == answer => {
-            created(ServiceAccount::with_secret(row, secret))
-        }
+        Some(row) if created(&row.clone().into()) == answer => created(&ServiceAccount::with_secret(row, secret)),
         _ => answer,
     }
 }
 
-fn created(account: ServiceAccount) -> Answer {
+fn created(account: &ServiceAccount) -> Answer {
     let location = format!("/v1/api/identity/service-accounts/{}", account.id());
-    Answer::created(&account).etag(1).location(location)
+    Answer::created(account).etag(1).location(location)
 }
 
 impl NewServiceAccount {

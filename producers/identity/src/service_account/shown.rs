@@ -70,11 +70,7 @@ pub(crate) fn answer(row: AccountRow) -> Answer {
 }
 
 /// The account alone with this transaction, if the caller has seen this version.
-pub(crate) async fn locked(
-    connection: &mut PgConnection,
-    id: i64,
-    if_match: &IfMatch,
-) -> Result<AccountRow, Problem> {
+pub(crate) async fn locked(connection: &mut PgConnection, id: i64, if_match: &IfMatch) -> Result<AccountRow, Problem> {
     store::lock(&mut *connection, id).await?;
     let account = store::find(connection, id).await?.ok_or_else(not_found)?;
     if_match.check(account.version)?;

@@ -46,11 +46,7 @@ pub struct Credentials {
 }
 
 /// A page of accounts, the newest first: those before this id.
-pub async fn page(
-    executor: impl PgExecutor<'_>,
-    before: Option<i64>,
-    limit: i64,
-) -> sqlx::Result<Vec<AccountRow>> {
+pub async fn page(executor: impl PgExecutor<'_>, before: Option<i64>, limit: i64) -> sqlx::Result<Vec<AccountRow>> {
     sqlx::query_as(
         "select a.id, a.name, a.description, a.status, a.created_by, a.version, a.created_at, a.updated_at,
                 a.previous_secret_expires_at,

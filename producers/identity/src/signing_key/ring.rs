@@ -21,8 +21,7 @@ use crate::token::access;
 
 /// How long a retired key stays in the JWKS: until the last token that it signed has expired by everybody's clock,
 /// and a minute for a signature that was under way while the key was retired.
-pub const RETIREMENT: Duration =
-    Duration::from_secs(access::LIFETIME.as_secs() + access::LEEWAY.as_secs() + 60);
+pub const RETIREMENT: Duration = Duration::from_secs(access::LIFETIME.as_secs() + access::LEEWAY.as_secs() + 60);
 
 /// Why nothing can be signed.
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +62,7 @@ pub struct SigningKeys {
 impl SigningKeys {
     /// Keys in this database, whose private halves are sealed by `sealing`.
     #[must_use]
-    pub fn new(
-        pool: PgPool,
-        sealing: Keyring,
-        random: SharedRandom,
-        clock: SharedClock,
-        snowflake: Snowflake,
-    ) -> Self {
+    pub fn new(pool: PgPool, sealing: Keyring, random: SharedRandom, clock: SharedClock, snowflake: Snowflake) -> Self {
         Self { pool, sealing, random, clock, snowflake, opened: Arc::default() }
     }
 
@@ -86,9 +79,14 @@ impl SigningKeys {
         self.open(&stored)
     }
 
-    /// The public keys with which something may be verified now.
-    pub async fn verifying(&self) -> sqlx::Result<Jwks> {
-        let keys = store::verifying(&self.pool, self.clock.now()).await?;
+    /// The public keys with which something may be verified now. The first to ask in a new installation makes the first
+    /// key, so that nobody is told an empty set just before something is signed.
+    pub async fn verifying(&self) -> Result<Jwks, RingError> {
+        let mut keys = store::verifying(&self.pool, self.clock.now()).await?;
+        if keys.is_empty() {
+            self.signer().await?;
+            keys = store::verifying(&self.pool, self.clock.now()).await?;
+        }
         Ok(Jwks { keys: keys.iter().map(|key| keypair::jwk(&key.x, &key.y)).collect() })
     }
 

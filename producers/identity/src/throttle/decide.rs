@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Limit = Limit { attempts: 3, window: Duration::from_secs(900) };
+    const LIMIT: Limit = Limit { attempts: 3, window: Duration::from_mins(15) };
     const START: OffsetDateTime = datetime!(2026-11-21 08:00 UTC);
 
     fn after(attempts: i32, seconds: u64) -> Result<(), Throttled> {
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn the_wait_is_never_zero_and_never_longer_than_the_window() {
         assert_eq!(after(4, 5_000), Err(Throttled { retry_after: Duration::from_secs(1) }));
-        let early = decide(LIMIT, Count { attempts: 4, window_started_at: START }, START - Duration::from_secs(60));
+        let early = decide(LIMIT, Count { attempts: 4, window_started_at: START }, START - Duration::from_mins(1));
         assert_eq!(early, Err(Throttled { retry_after: LIMIT.window }), "a clock that went back");
     }
 }

@@ -30,10 +30,7 @@ const WINDOW: Duration = Duration::from_mins(15);
 impl Default for Limits {
     /// Ten failures by account and a hundred by address (a shop's tills share one) in a quarter of an hour.
     fn default() -> Self {
-        Self {
-            account: Limit { attempts: 10, window: WINDOW },
-            address: Limit { attempts: 100, window: WINDOW },
-        }
+        Self { account: Limit { attempts: 10, window: WINDOW }, address: Limit { attempts: 100, window: WINDOW } }
     }
 }
 

@@ -33,14 +33,12 @@ pub async fn count(
 
 /// Takes attempts back, after the password was right.
 pub async fn forgive(executor: impl PgExecutor<'_>, kind: &str, subject: &[u8], attempts: i32) -> sqlx::Result<()> {
-    sqlx::query(
-        "update login_throttle set attempts = greatest(attempts - $3, 0) where kind = $1 and subject = $2",
-    )
-    .bind(kind)
-    .bind(subject)
-    .bind(attempts)
-    .execute(executor)
-    .await?;
+    sqlx::query("update login_throttle set attempts = greatest(attempts - $3, 0) where kind = $1 and subject = $2")
+        .bind(kind)
+        .bind(subject)
+        .bind(attempts)
+        .execute(executor)
+        .await?;
     Ok(())
 }
 

@@ -47,12 +47,7 @@ pub fn claims(subject: &Subject, now: OffsetDateTime, random: &dyn Random) -> Cl
 }
 
 /// A signed access token.
-pub fn issue(
-    key: &KeyPair,
-    subject: &Subject,
-    now: OffsetDateTime,
-    random: &dyn Random,
-) -> Result<String, KeyError> {
+pub fn issue(key: &KeyPair, subject: &Subject, now: OffsetDateTime, random: &dyn Random) -> Result<String, KeyError> {
     key.sign("JWT", &claims(subject, now, random))
 }
 

@@ -117,10 +117,7 @@ pub(crate) struct Revocation {
 /// section 2.2). The access token lives on until it expires.
 #[utoipa::path(post, path = "/tokens/revoke", tag = "tokens", security(()), request_body = Revocation,
     responses((status = 204, description = "The sign-in is ended.")))]
-pub(crate) async fn revoke(
-    State(app): State<App>,
-    Json(revocation): Json<Revocation>,
-) -> Result<Answer, Problem> {
+pub(crate) async fn revoke(State(app): State<App>, Json(revocation): Json<Revocation>) -> Result<Answer, Problem> {
     let now = app.clock.now();
     shell::write(&app.pool, move |transaction| {
         Box::pin(async move {

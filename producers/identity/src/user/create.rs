@@ -12,8 +12,8 @@ use super::store::{self, NewUser};
 use super::{email, grant};
 use crate::actor::Actor;
 use crate::password::strength;
-use crate::state::App;
 use crate::role;
+use crate::state::App;
 
 /// A user to be made.
 #[derive(Deserialize, ToSchema)]
@@ -36,11 +36,7 @@ pub(crate) struct NewAccount {
 /// Makes a user. An owner makes employees and cashiers; an administrator then says for which merchants they work.
 #[utoipa::path(post, path = "/users", tag = "users", params(IdempotencyHeader), request_body = NewAccount,
     responses((status = 201, body = User)))]
-pub(crate) async fn create(
-    State(app): State<App>,
-    caller: Caller,
-    once: Once<NewAccount>,
-) -> Result<Answer, Problem> {
+pub(crate) async fn create(State(app): State<App>, caller: Caller, once: Once<NewAccount>) -> Result<Answer, Problem> {
     caller.may("user", "create").await?;
     let Once { key, body: new } = once;
     let email = new.check()?;
@@ -51,10 +47,7 @@ pub(crate) async fn create(
     let password_hash = app.passwords.hash(new.password).await?;
     let user = NewUser { id: app.snowflake.next_id()?, email, name: new.name, password_hash, created_by: actor.id };
     let (roles, now) = (new.roles, app.clock.now());
-    key.once(&app.pool, move |transaction| {
-        Box::pin(async move { insert(transaction, &user, &roles, now).await })
-    })
-    .await
+    key.once(&app.pool, move |transaction| Box::pin(async move { insert(transaction, &user, &roles, now).await })).await
 }
 
 impl NewAccount {

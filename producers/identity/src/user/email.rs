@@ -33,7 +33,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "lan", "@example.vn", "lan@", "lan@example", "a b@example.vn", "a@b@example.vn", "a@.vn", "a\0@b.vn"] {
+        for text in
+            ["", "lan", "@example.vn", "lan@", "lan@example", "a b@example.vn", "a@b@example.vn", "a@.vn", "a\0@b.vn"]
+        {
             assert_eq!(normalise(text), Err(NotAnEmail), "{text}");
         }
         assert_eq!(normalise(&format!("{}@example.vn", "a".repeat(260))), Err(NotAnEmail));

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use shell::{Answer, Caller, Id, Items, Page, PageParams, Path, Problem, Query};
 use utoipa::{IntoParams, ToSchema};
 
+use super::email;
 use super::shown::{self, User};
 use super::store::{self, Filter};
-use super::email;
 use crate::state::App;
 
 /// Whether an account may sign in.

@@ -7,9 +7,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::grant;
 use super::shown::{self, User};
 use super::store::{self, Change};
-use super::grant;
 use crate::actor::Actor;
 use crate::state::App;
 use crate::token::refresh;
@@ -37,7 +37,9 @@ pub(crate) async fn set_merchants(
 ) -> Result<Answer, Problem> {
     let scope = caller.may("user", "grant-merchants").await?;
     // They travel in every token.
-    Checks::new().that(wanted.merchant_ids.len() <= MOST, "/merchant_ids", "TOO_MANY", "must be at most 100").finish()?;
+    Checks::new()
+        .that(wanted.merchant_ids.len() <= MOST, "/merchant_ids", "TOO_MANY", "must be at most 100")
+        .finish()?;
     let (actor, now) = (Actor::of(&app.pool, &caller).await?, app.clock.now());
     actor.must_administer()?;
     let merchants: Vec<i64> = wanted.merchant_ids.into_iter().map(i64::from).collect();

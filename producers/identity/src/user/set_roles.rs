@@ -7,10 +7,10 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::grant;
 use super::shown::{self, User};
 use super::store::{self, Change};
 use super::update::must_leave_an_administrator;
-use super::grant;
 use crate::actor::Actor;
 use crate::rank::SUPER_ADMIN;
 use crate::role;

@@ -73,11 +73,10 @@ pub async fn page(
                 select 1 from membership m
                 where m.user_id = u.id and m.deleted_at is null and m.merchant_id = any($3)))
            and ($4::text is null or u.email = $4)
-           and ($5::text is null or exists (
-                select 1 from user_role r where r.user_id = u.id and r.deleted_at is null and r.role = $5))
-           and ($6::bigint is null or exists (
-                select 1 from membership m
-                where m.user_id = u.id and m.deleted_at is null and m.merchant_id = $6))
+           and ($5::text is null
+                or $5 in (select r.role from user_role r where r.user_id = u.id and r.deleted_at is null))
+           and ($6::bigint is null
+                or $6 in (select m.merchant_id from membership m where m.user_id = u.id and m.deleted_at is null))
            and ($7::text is null or u.status = $7)
            and ($8::bigint is null or u.id < $8)
          order by u.id desc

@@ -2,21 +2,18 @@
 
 use axum::extract::State;
 use serde::Deserialize;
-use shell::{
-    Answer, Caller, Checks, Id, IfMatch, IfMatchHeader, Json, OnConstraint as _, Path, Problem, Scope,
-};
+use shell::{Answer, Caller, Checks, Id, IfMatch, IfMatchHeader, Json, OnConstraint as _, Path, Problem, Scope};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::create::taken;
+use super::email;
 use super::list::Status;
 use super::shown::{self, User};
 use super::store::{self, Change};
-use super::email;
 use crate::actor::Actor;
 use crate::password::strength;
-use crate::problem;
 use crate::rank::SUPER_ADMIN;
 use crate::state::App;
 use crate::token::refresh;
@@ -46,19 +43,9 @@ pub(crate) async fn update(
 ) -> Result<Answer, Problem> {
     let scope = caller.may("user", "update").await?;
     let actor = Actor::of(&app.pool, &caller).await?;
-    let email = patch.check()?;
-    // Before the password is hashed: the row that tells against which account it is judged is read here, and again below.
+    // Read here for the address against which a password is judged, and again below under the lock.
     let user = store::find(&app.pool, &scope, id.0).await?.ok_or_else(shown::not_found)?;
-    let (status, name) = (patch.status.map(|status| status.as_str().to_owned()), patch.name);
-    let password_hash = match patch.password {
-        Some(password) => {
-            let account = email.as_deref().unwrap_or(&user.email);
-            strength::check(&password, account).map_err(|weakness| problem::weak("/password", weakness))?;
-            Some(app.passwords.hash(password).await?)
-        }
-        None => None,
-    };
-    let (change, now) = (Change { email, name, password_hash, status }, app.clock.now());
+    let (change, now) = (patch.change(&app, &user.email).await?, app.clock.now());
     shell::write(&app.pool, move |transaction| {
         Box::pin(async move { apply(transaction, actor, &scope, id.0, &if_match, &change, now).await })
     })
@@ -66,15 +53,26 @@ pub(crate) async fn update(
 }
 
 impl UserPatch {
-    fn check(&self) -> Result<Option<String>, Problem> {
+    /// What is written, if it is acceptable for the user with this address: every fault is told at once.
+    async fn change(self, app: &App, present_email: &str) -> Result<Change, Problem> {
         let email = self.email.as_deref().map(email::normalise).transpose();
         let mut checks = Checks::new();
         checks.length(self.name.as_deref().map_or("x", str::trim), 1, 200, "/name");
         if let Err(fault) = &email {
             checks.wrong("/email", "NOT_AN_EMAIL", fault.to_string());
         }
+        let email = email.ok().flatten();
+        let account = email.as_deref().unwrap_or(present_email);
+        if let Some(Err(weakness)) = self.password.as_deref().map(|password| strength::check(password, account)) {
+            checks.wrong("/password", "WEAK_PASSWORD", weakness.to_string());
+        }
         checks.finish()?;
-        email.map_err(|fault| Problem::invalid("/email", "NOT_AN_EMAIL", fault.to_string()))
+        let password_hash = match self.password {
+            Some(password) => Some(app.passwords.hash(password).await?),
+            None => None,
+        };
+        let status = self.status.map(|status| status.as_str().to_owned());
+        Ok(Change { email, name: self.name, password_hash, status })
     }
 }
 

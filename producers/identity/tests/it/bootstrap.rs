@@ -21,7 +21,9 @@ async fn the_first_administrator_can_sign_in_and_a_second_bootstrap_changes_noth
     let site = Site::new().await;
     let first = bootstrap(&environment(&site, "Root@Example.vn", "một câu đủ dài để nhớ")).await.unwrap();
     assert!(matches!(first, Bootstrapped::Created { ref email, .. } if email == "root@example.vn"), "{first:?}");
-    for (email, password) in [("root@example.vn", "một câu khác cũng dài"), ("evil@example.vn", "một câu khác cũng dài")] {
+    for (email, password) in
+        [("root@example.vn", "một câu khác cũng dài"), ("evil@example.vn", "một câu khác cũng dài")]
+    {
         assert_eq!(bootstrap(&environment(&site, email, password)).await.unwrap(), Bootstrapped::Present);
     }
     let grant = json!({"grant_type": "password", "email": "root@example.vn", "password": "một câu đủ dài để nhớ"});

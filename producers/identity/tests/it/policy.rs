@@ -17,17 +17,17 @@ fn definition(role: &str, resource: &str, action: &str, effect: &str) -> Value {
 async fn bundle(site: &Site) -> Bundle {
     let served = site.get("/policies/bundle").send().await.expect(200);
     assert_eq!(served.headers["content-type"], "application/jwt");
-    let jws = served.body.as_str().unwrap().to_owned();
-    let header = jsonwebtoken::decode_header(&jws).unwrap();
+    let signed = served.body.as_str().unwrap().to_owned();
+    let header = jsonwebtoken::decode_header(&signed).unwrap();
     assert_eq!((header.typ.as_deref(), header.alg), (Some("sluice-policy+jwt"), Algorithm::ES256));
-    let jwks = site.get("/jwks.json").send().await.expect(200).body;
-    let key = jwks["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header.kid.clone().unwrap()).unwrap();
+    let keys = site.get("/jwks.json").send().await.expect(200).body;
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header.kid.clone().unwrap()).unwrap();
     let (x, y) = (key["x"].as_str().unwrap(), key["y"].as_str().unwrap());
     assert_eq!(jwk(x, y).kid, header.kid.unwrap(), "the kid is the thumbprint");
     let mut validation = Validation::new(Algorithm::ES256);
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
-    jsonwebtoken::decode(&jws, &DecodingKey::from_ec_components(x, y).unwrap(), &validation).unwrap().claims
+    jsonwebtoken::decode(&signed, &DecodingKey::from_ec_components(x, y).unwrap(), &validation).unwrap().claims
 }
 
 async fn create(site: &Site, admin: &Person, body: Value) -> Value {
@@ -45,7 +45,8 @@ async fn every_change_raises_the_version_and_is_in_the_bundle() {
     assert!(added.version > seeded.version);
     assert_eq!(added.rules.len(), seeded.rules.len() + 1);
 
-    let patched = site.patch(&path).by(&admin).if_match("\"1\"").json(json!({"effect": "deny"})).send().await.expect(200);
+    let patched =
+        site.patch(&path).by(&admin).if_match("\"1\"").json(json!({"effect": "deny"})).send().await.expect(200);
     let denied = bundle(&site).await;
     assert!(denied.version > added.version);
     let rule = denied.rules.iter().find(|rule| rule.role == "CASHIER" && rule.action == "update").unwrap();
@@ -86,7 +87,8 @@ async fn identity_decides_by_a_change_at_once() {
     let site = Site::new().await;
     let (admin, employee) = (site.person(&["ADMIN"]).await, site.person(&["EMPLOYEE"]).await);
     site.get("/roles").by(&employee).send().await.refused(403, "FORBIDDEN");
-    let rule = json!({"role": "EMPLOYEE", "service": "identity", "resource": "role", "action": "read", "effect": "allow"});
+    let rule =
+        json!({"role": "EMPLOYEE", "service": "identity", "resource": "role", "action": "read", "effect": "allow"});
     let made = create(&site, &admin, rule).await;
     site.get("/roles").by(&employee).send().await.expect(200);
     let path = format!("/policies/{}", made["id"].as_str().unwrap());
@@ -120,17 +122,28 @@ async fn a_stale_version_is_refused_and_two_of_one_definition_cannot_meet() {
     let admin = site.person(&["ADMIN"]).await;
     let made = create(&site, &admin, definition("CASHIER", "category", "update", "allow")).await;
     let path = format!("/policies/{}", made["id"].as_str().unwrap());
-    let patch = |etag: &str, body: Value| site.patch(&path).by(&admin).if_match(etag).json(body).send();
-    patch("\"1\"", json!({"action": "delete"})).await.expect(200);
-    patch("\"1\"", json!({"action": "create"})).await.refused(412, "VERSION_MISMATCH");
-    patch("\"2\"", json!({"action": "read"})).await.refused(409, "POLICY_EXISTS");
+    let change = |etag: &str, body: Value| site.patch(&path).by(&admin).if_match(etag).json(body).send();
+    change("\"1\"", json!({"action": "delete"})).await.expect(200);
+    change("\"1\"", json!({"action": "create"})).await.refused(412, "VERSION_MISMATCH");
+    change("\"2\"", json!({"action": "read"})).await.refused(409, "POLICY_EXISTS");
     site.patch(&path).by(&admin).json(json!({})).send().await.expect(428);
-    let listed = site.get("/policies?role=CASHIER&service=commerce&limit=2").by(&admin).send().await.expect(200).body;
-    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
-    let cursor = listed["next_cursor"].as_str().unwrap();
-    let next = format!("/policies?role=CASHIER&service=commerce&limit=200&cursor={cursor}");
-    let rest = site.get(next).by(&admin).send().await.expect(200).body;
-    assert_eq!(rest["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn definitions_are_listed_by_role_and_service_with_a_cursor() {
+    let site = Site::new().await;
+    let admin = site.person(&["ADMIN"]).await;
+    let page = |more: String| {
+        let path = format!("/policies?role=CASHIER&service=commerce{more}");
+        async { site.get(path).by(&admin).send().await.expect(200).body }
+    };
+    let whole = page("&limit=200".to_owned()).await;
+    let items = whole["items"].as_array().unwrap();
+    assert!(items.len() > 2 && items.iter().all(|item| item["role"] == "CASHIER" && item["service"] == "commerce"));
+    let first = page("&limit=2".to_owned()).await;
+    let rest = page(format!("&limit=200&cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    let both = [first["items"].as_array().unwrap().as_slice(), rest["items"].as_array().unwrap()].concat();
+    assert_eq!(&both, items);
 }
 
 #[tokio::test]
@@ -148,5 +161,8 @@ async fn the_bundle_is_kept_while_nothing_changes_and_signed_anew_after_a_rotati
         let part = jws.as_str().unwrap().split('.').nth(1).unwrap().to_owned();
         serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
     };
-    assert_eq!(payload(&jws().await)["issued_at"].as_i64().unwrap(), payload(&first)["issued_at"].as_i64().unwrap() + 21);
+    assert_eq!(
+        payload(&jws().await)["issued_at"].as_i64().unwrap(),
+        payload(&first)["issued_at"].as_i64().unwrap() + 21
+    );
 }

@@ -19,7 +19,11 @@ async fn a_refresh_token_gives_the_next_one_and_the_roles_of_now() {
     let site = Site::new().await;
     let owner = site.person(&["OWNER"]).await;
     let first = signed_in(&site, &owner.email).await;
-    sqlx::query("update user_role set role = 'CASHIER' where user_id = $1").bind(owner.id).execute(&site.database.pool).await.unwrap();
+    sqlx::query("update user_role set role = 'CASHIER' where user_id = $1")
+        .bind(owner.id)
+        .execute(&site.database.pool)
+        .await
+        .unwrap();
     let renewed = renew(&site, &first).await.expect(200).body;
     assert_ne!(renewed["refresh_token"], first);
     let bearer = format!("Bearer {}", renewed["access_token"].as_str().unwrap());
@@ -104,7 +108,8 @@ async fn signing_out_ends_the_sign_in_and_says_the_same_of_a_token_that_is_none(
     let owner = site.person(&["OWNER"]).await;
     let first = signed_in(&site, &owner.email).await;
     let second = renew(&site, &first).await.expect(200).body["refresh_token"].clone();
-    let revoke = |token: Value| site.call(axum::http::Method::POST, "/tokens/revoke").json(json!({"refresh_token": token}));
+    let revoke =
+        |token: Value| site.call(axum::http::Method::POST, "/tokens/revoke").json(json!({"refresh_token": token}));
     revoke(json!("slrt_nonsense")).send().await.expect(204);
     revoke(second.clone()).send().await.expect(204);
     renew(&site, &second).await.expect(401);

@@ -11,7 +11,8 @@ async fn a_role_is_made_described_used_and_deleted_when_nobody_has_it_any_more()
     let made = site.post("/roles").by(&admin).json(json!({"name": "WAREHOUSE"})).send().await.expect(201);
     let path = made.headers["location"].to_str().unwrap().strip_prefix("/v1/api/identity").unwrap().to_owned();
     assert_eq!((made.etag(), &made.body["built_in"]), ("\"1\"", &false.into()));
-    let described = site.patch(&path).by(&admin).if_match("\"1\"").json(json!({"description": "Kho"})).send().await.expect(200);
+    let described =
+        site.patch(&path).by(&admin).if_match("\"1\"").json(json!({"description": "Kho"})).send().await.expect(200);
     site.patch(&path).by(&admin).if_match("\"1\"").json(json!({"description": "x"})).send().await.expect(412);
 
     let roles = format!("/users/{}/roles", person.id);
@@ -53,7 +54,8 @@ async fn a_role_is_never_given_while_it_is_deleted() {
         let name = format!("ROLE_{round}");
         let made = site.post("/roles").by(&admin).json(json!({"name": name})).send().await.expect(201);
         let (person, id) = (site.person(&[]).await, made.body["id"].as_str().unwrap().to_owned());
-        let give = site.put(format!("/users/{}/roles", person.id)).by(&admin).if_match("*").json(json!({"roles": [name]}));
+        let give =
+            site.put(format!("/users/{}/roles", person.id)).by(&admin).if_match("*").json(json!({"roles": [name]}));
         let delete = site.delete(format!("/roles/{id}")).by(&admin).if_match("*");
         let (given, deleted) = futures::future::join(give.send(), delete.send()).await;
         let both = (given.status.as_u16(), deleted.status.as_u16());

@@ -51,7 +51,8 @@ async fn the_secret_is_shown_once_and_exchanged_for_a_token() {
         let dump: String = sqlx::query_scalar(sqlx::AssertSqlSafe(dump)).fetch_one(&site.database.pool).await.unwrap();
         assert!(!dump.contains(&secret), "{table}");
     }
-    let body: Vec<u8> = sqlx::query_scalar("select body from idempotency_key").fetch_one(&site.database.pool).await.unwrap();
+    let body: Vec<u8> =
+        sqlx::query_scalar("select body from idempotency_key").fetch_one(&site.database.pool).await.unwrap();
     assert!(!String::from_utf8(body).unwrap().contains("slsk_"));
 }
 
@@ -84,7 +85,7 @@ async fn a_rotated_secret_overlaps_for_as_long_as_was_said() {
     rotate("\"1\"", 3600).await.expect(412);
     exchange(&site, "worker", &old).await.expect(200);
     exchange(&site, "worker", &new).await.expect(200);
-    site.clock.advance(Duration::from_secs(3600));
+    site.clock.advance(Duration::from_hours(1));
     exchange(&site, "worker", &old).await.expect(401);
     exchange(&site, "worker", &new).await.expect(200);
 }
@@ -141,7 +142,8 @@ async fn accounts_are_listed_to_administrators_with_a_cursor() {
     site.get("/service-accounts").by(&owner).send().await.expect(403);
     let first = site.get("/service-accounts?limit=2").by(&admin).send().await.expect(200).body;
     let cursor = first["next_cursor"].as_str().unwrap();
-    let second = site.get(format!("/service-accounts?limit=2&cursor={cursor}")).by(&admin).send().await.expect(200).body;
+    let second =
+        site.get(format!("/service-accounts?limit=2&cursor={cursor}")).by(&admin).send().await.expect(200).body;
     let names = |page: &Value| -> Vec<String> {
         page["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
     };

@@ -150,9 +150,12 @@ impl Authority for NeverAsked {
 }
 
 pub(crate) fn environment(secret: &str) -> Environment {
-    Environment::from_pairs([("APP_ENV_DB_URL", "postgres://given/by-the-test"), ("APP_ENV_APPLICATION_SECRET", secret)])
-        .with("APP_ENV_CURSOR_SECRET", "cd".repeat(32))
-        .with("APP_ENV_FORWARDED_HOPS", "1")
+    Environment::from_pairs([
+        ("APP_ENV_DB_URL", "postgres://given/by-the-test"),
+        ("APP_ENV_APPLICATION_SECRET", secret),
+    ])
+    .with("APP_ENV_CURSOR_SECRET", "cd".repeat(32))
+    .with("APP_ENV_FORWARDED_HOPS", "1")
 }
 
 /// The service around a database, under this secret.

@@ -83,11 +83,14 @@ async fn many_guesses_at_once_do_not_slip_under_the_limit() {
 async fn the_counters_name_nobody_and_are_swept() {
     let site = Site::new().await;
     site.grant_from(guess("secret@example.vn"), "203.0.113.5").await.expect(401);
-    let dump: String =
-        sqlx::query_scalar("select string_agg(t::text, ' ') from login_throttle t").fetch_one(&site.database.pool).await.unwrap();
+    let dump: String = sqlx::query_scalar("select string_agg(t::text, ' ') from login_throttle t")
+        .fetch_one(&site.database.pool)
+        .await
+        .unwrap();
     assert!(!dump.contains("secret") && !dump.contains("203.0.113"), "{dump}");
     site.clock.advance(Duration::from_secs(901));
     identity::housekeeping::tidy(&site.app.identity).await.unwrap();
-    let left: i64 = sqlx::query_scalar("select count(*) from login_throttle").fetch_one(&site.database.pool).await.unwrap();
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from login_throttle").fetch_one(&site.database.pool).await.unwrap();
     assert_eq!(left, 0);
 }

@@ -75,7 +75,8 @@ async fn an_answer_with_tokens_is_kept_nowhere_even_with_an_idempotency_key() {
     let first = site.post("/tokens").once("the-same").json(body.clone()).send().await.expect(200);
     let second = site.post("/tokens").once("the-same").json(body).send().await.expect(200);
     assert_ne!(first.body["access_token"], second.body["access_token"]);
-    let kept: i64 = sqlx::query_scalar("select count(*) from idempotency_key").fetch_one(&site.database.pool).await.unwrap();
+    let kept: i64 =
+        sqlx::query_scalar("select count(*) from idempotency_key").fetch_one(&site.database.pool).await.unwrap();
     assert_eq!(kept, 0);
 }
 
@@ -94,7 +95,8 @@ async fn what_is_no_grant_is_refused_before_anything_is_counted() {
         site.grant(body).await.expect(422);
     }
     site.call(axum::http::Method::POST, "/tokens").send().await.expect(415);
-    let counted: i64 = sqlx::query_scalar("select count(*) from login_throttle").fetch_one(&site.database.pool).await.unwrap();
+    let counted: i64 =
+        sqlx::query_scalar("select count(*) from login_throttle").fetch_one(&site.database.pool).await.unwrap();
     assert_eq!(counted, 0);
 }
 
@@ -104,7 +106,8 @@ async fn a_hash_of_yesterdays_parameters_is_renewed_at_sign_in() {
     let owner = site.person(&["OWNER"]).await;
     let weak = argon2::Params::new(8 * 1024, 1, 1, None).unwrap();
     let weak = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, weak);
-    let old = argon2::PasswordHasher::hash_password_with_salt(&weak, PASSWORD.as_bytes(), &[7; 16]).unwrap().to_string();
+    let old =
+        argon2::PasswordHasher::hash_password_with_salt(&weak, PASSWORD.as_bytes(), &[7; 16]).unwrap().to_string();
     let set = sqlx::query("update app_user set password_hash = $2 where id = $1").bind(owner.id).bind(old);
     set.execute(&site.database.pool).await.unwrap();
     site.sign_in(&owner.email).await.expect(200);
@@ -139,7 +142,10 @@ async fn me_says_who_asks() {
     let site = Site::new().await;
     let cashier = site.person(&["CASHIER"]).await;
     let me = site.get("/me").by(&cashier).send().await.expect(200).body;
-    assert_eq!((&me["email"], &me["roles"][0], &me["kind"]), (&cashier.email.clone().into(), &"CASHIER".into(), &"user".into()));
+    assert_eq!(
+        (&me["email"], &me["roles"][0], &me["kind"]),
+        (&cashier.email.clone().into(), &"CASHIER".into(), &"user".into())
+    );
     site.get("/me").send().await.expect(401);
     let gone = sqlx::query("update app_user set deleted_at = now() where id = $1").bind(cashier.id);
     gone.execute(&site.database.pool).await.unwrap();

@@ -23,12 +23,12 @@ async fn a_user_is_made_read_changed_and_deleted() {
     let read = site.get(&path).by(&admin).send().await.expect(200);
     assert_eq!(read.body, made.body);
 
-    let patch = |etag: &str, body: Value| site.patch(&path).by(&admin).if_match(etag).json(body).send();
-    let patched = patch("\"1\"", json!({"name": "Lan"})).await.expect(200);
+    let change = |etag: &str, body: Value| site.patch(&path).by(&admin).if_match(etag).json(body).send();
+    let patched = change("\"1\"", json!({"name": "Lan"})).await.expect(200);
     assert_eq!((&patched.body["name"], patched.etag()), (&"Lan".into(), "\"2\""));
-    patch("\"1\"", json!({"name": "Hoa"})).await.refused(412, "VERSION_MISMATCH");
+    change("\"1\"", json!({"name": "Hoa"})).await.refused(412, "VERSION_MISMATCH");
     site.patch(&path).by(&admin).json(json!({"name": "Hoa"})).send().await.refused(428, "IF_MATCH_REQUIRED");
-    patch("\"2\"", json!({"nam": "Hoa"})).await.expect(422);
+    change("\"2\"", json!({"nam": "Hoa"})).await.expect(422);
 
     site.delete(&path).by(&admin).if_match("\"1\"").send().await.expect(412);
     site.delete(&path).by(&admin).if_match("\"2\"").send().await.expect(204);
@@ -44,7 +44,8 @@ async fn an_address_belongs_to_one_user_whatever_its_case() {
     let taken = site.post("/users").by(&admin).json(account("LAN@example.vn", &[])).send().await;
     assert_eq!(taken.refused(409, "EMAIL_TAKEN").body["errors"][0]["pointer"], "/email");
     let other = site.person(&[]).await;
-    let patch = site.patch(format!("/users/{}", other.id)).by(&admin).if_match("*").json(json!({"email": "Lan@example.vn"}));
+    let patch =
+        site.patch(format!("/users/{}", other.id)).by(&admin).if_match("*").json(json!({"email": "Lan@example.vn"}));
     patch.send().await.refused(409, "EMAIL_TAKEN");
 }
 
@@ -63,7 +64,8 @@ async fn a_repeated_request_makes_one_user_and_every_fault_is_told_at_once() {
     let refused = site.post("/users").by(&admin).json(bad).send().await.expect(422).body;
     let pointers: Vec<_> = refused["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].clone()).collect();
     assert_eq!(pointers, ["/name", "/email", "/password"]);
-    let unknown = site.post("/users").by(&admin).json(account("hoa@example.vn", &["CASHIER", "WAREHOUSE"])).send().await;
+    let unknown =
+        site.post("/users").by(&admin).json(account("hoa@example.vn", &["CASHIER", "WAREHOUSE"])).send().await;
     assert_eq!(unknown.expect(422).body["errors"][0]["pointer"], "/roles/1");
 }
 
@@ -94,7 +96,8 @@ async fn a_changed_password_or_status_ends_every_sign_in() {
 #[tokio::test]
 async fn owners_see_and_manage_only_those_that_they_made() {
     let site = Site::new().await;
-    let (admin, owner, other) = (site.person(&["ADMIN"]).await, site.person(&["OWNER"]).await, site.person(&["OWNER"]).await);
+    let (admin, owner, other) =
+        (site.person(&["ADMIN"]).await, site.person(&["OWNER"]).await, site.person(&["OWNER"]).await);
     let made = site.post("/users").by(&owner).json(account("thu@example.vn", &["CASHIER"])).send().await.expect(201);
     let path = format!("/users/{}", made.body["id"].as_str().unwrap());
     site.get(&path).by(&owner).send().await.expect(200);
@@ -127,12 +130,13 @@ async fn a_list_is_filtered_and_paged() {
     };
     let first = site.get("/users?role=OWNER&limit=2").by(&admin).send().await.expect(200).body;
     let cursor = first["next_cursor"].as_str().unwrap();
-    let second = site.get(format!("/users?role=OWNER&limit=2&cursor={cursor}")).by(&admin).send().await.expect(200).body;
+    let second =
+        site.get(format!("/users?role=OWNER&limit=2&cursor={cursor}")).by(&admin).send().await.expect(200).body;
     let expected: Vec<_> = owners.iter().rev().map(|owner| owner.email.clone()).collect();
     assert_eq!([emails(&first), emails(&second)].concat(), expected);
     for query in ["merchant_id=77", "status=ACTIVE&role=CASHIER", &format!("email={}", cashier.email.to_uppercase())] {
         let found = site.get(format!("/users?{query}")).by(&admin).send().await.expect(200).body;
-        assert_eq!(emails(&found), [cashier.email.clone()], "{query}");
+        assert_eq!(emails(&found), std::slice::from_ref(&cashier.email), "{query}");
     }
     site.get("/users?status=GONE").by(&admin).send().await.expect(400);
     site.get(format!("/users?role=CASHIER&limit=2&cursor={cursor}")).by(&admin).send().await.refused(400, "BAD_CURSOR");
@@ -141,7 +145,8 @@ async fn a_list_is_filtered_and_paged() {
 #[tokio::test]
 async fn only_a_super_admin_makes_administrators() {
     let site = Site::new().await;
-    let (root, admin, person) = (site.person(&["SUPER_ADMIN"]).await, site.person(&["ADMIN"]).await, site.person(&[]).await);
+    let (root, admin, person) =
+        (site.person(&["SUPER_ADMIN"]).await, site.person(&["ADMIN"]).await, site.person(&[]).await);
     for role in ["SUPER_ADMIN", "ADMIN"] {
         site.post("/users").by(&admin).json(account("new@example.vn", &[role])).send().await.refused(403, "RANK");
         set_roles(&site, &admin, person.id, &["OWNER", role]).await.refused(403, "RANK");
@@ -154,17 +159,28 @@ async fn only_a_super_admin_makes_administrators() {
 #[tokio::test]
 async fn nobody_raises_itself_or_takes_over_somebody_above() {
     let site = Site::new().await;
-    let (root, admin, owner) = (site.person(&["SUPER_ADMIN"]).await, site.person(&["ADMIN"]).await, site.person(&["OWNER"]).await);
+    let (root, admin, owner) =
+        (site.person(&["SUPER_ADMIN"]).await, site.person(&["ADMIN"]).await, site.person(&["OWNER"]).await);
     set_roles(&site, &admin, admin.id, &["ADMIN", "SUPER_ADMIN"]).await.refused(403, "RANK");
     set_roles(&site, &root, root.id, &["SUPER_ADMIN", "CASHIER"]).await.refused(403, "RANK");
     for (actor, target) in [(&admin, &root), (&admin, &admin)] {
         let path = format!("/users/{}", target.id);
-        for body in [json!({"password": "chiếm lấy tài khoản"}), json!({"email": "mine@example.vn"}), json!({"status": "DISABLED"})] {
+        for body in [
+            json!({"password": "chiếm lấy tài khoản"}),
+            json!({"email": "mine@example.vn"}),
+            json!({"status": "DISABLED"}),
+        ] {
             site.patch(&path).by(actor).if_match("*").json(body).send().await.refused(403, "RANK");
         }
         site.delete(&path).by(actor).if_match("*").send().await.refused(403, "RANK");
     }
-    site.patch(format!("/users/{}", root.id)).by(&root).if_match("*").json(json!({"status": "DISABLED"})).send().await.refused(403, "RANK");
+    site.patch(format!("/users/{}", root.id))
+        .by(&root)
+        .if_match("*")
+        .json(json!({"status": "DISABLED"}))
+        .send()
+        .await
+        .refused(403, "RANK");
     set_roles(&site, &owner, owner.id, &["OWNER", "ADMIN"]).await.expect(404);
 }
 
@@ -174,7 +190,12 @@ async fn an_owner_makes_its_people_and_nobody_else() {
     let (admin, owner) = (site.person(&["ADMIN"]).await, site.person(&["OWNER"]).await);
     site.post("/roles").by(&admin).json(json!({"name": "WAREHOUSE"})).send().await.expect(201);
     for role in ["SUPER_ADMIN", "ADMIN", "OWNER", "WAREHOUSE"] {
-        site.post("/users").by(&owner).json(account("new@example.vn", &["CASHIER", role])).send().await.refused(403, "RANK");
+        site.post("/users")
+            .by(&owner)
+            .json(account("new@example.vn", &["CASHIER", role]))
+            .send()
+            .await
+            .refused(403, "RANK");
     }
     let made = site.post("/users").by(&owner).json(account("new@example.vn", &["EMPLOYEE"])).send().await.expect(201);
     let id: i64 = made.body["id"].as_str().unwrap().parse().unwrap();
@@ -186,14 +207,21 @@ async fn an_owner_makes_its_people_and_nobody_else() {
     // Raised by an administrator, it is above its maker, who cannot take it over by a new password.
     set_roles(&site, &admin, id, &["OWNER"]).await.expect(200);
     let path = format!("/users/{id}");
-    site.patch(&path).by(&owner).if_match("*").json(json!({"password": "chiếm lấy tài khoản"})).send().await.refused(403, "RANK");
+    site.patch(&path)
+        .by(&owner)
+        .if_match("*")
+        .json(json!({"password": "chiếm lấy tài khoản"}))
+        .send()
+        .await
+        .refused(403, "RANK");
     set_roles(&site, &owner, id, &["EMPLOYEE"]).await.refused(403, "RANK");
 }
 
 #[tokio::test]
 async fn a_policy_gives_nobody_more_than_its_rank() {
     let site = Site::new().await;
-    let (admin, employee, person) = (site.person(&["ADMIN"]).await, site.person(&["EMPLOYEE"]).await, site.person(&[]).await);
+    let (admin, employee, person) =
+        (site.person(&["ADMIN"]).await, site.person(&["EMPLOYEE"]).await, site.person(&[]).await);
     let all = json!({"role": "EMPLOYEE", "service": "identity", "resource": "*", "action": "*", "effect": "allow"});
     site.post("/policies").by(&admin).json(all).send().await.expect(201);
     site.post("/users").by(&employee).json(account("x@example.vn", &[])).send().await.refused(403, "RANK");
@@ -214,7 +242,8 @@ async fn a_policy_gives_nobody_more_than_its_rank() {
 #[tokio::test]
 async fn an_administrator_that_was_put_down_changes_nothing_with_the_token_that_it_still_has() {
     let site = Site::new().await;
-    let (root, admin, person) = (site.person(&["SUPER_ADMIN"]).await, site.person(&["ADMIN"]).await, site.person(&[]).await);
+    let (root, admin, person) =
+        (site.person(&["SUPER_ADMIN"]).await, site.person(&["ADMIN"]).await, site.person(&[]).await);
     set_roles(&site, &root, admin.id, &["OWNER"]).await.expect(200);
     set_roles(&site, &admin, person.id, &["OWNER"]).await.refused(403, "RANK");
     site.post("/signing-keys").by(&admin).send().await.refused(403, "RANK");
@@ -225,12 +254,16 @@ async fn the_last_super_admin_stays_even_when_two_put_each_other_down_at_once() 
     let site = Site::new().await;
     for _ in 0..4 {
         let (one, two) = (site.person(&["SUPER_ADMIN"]).await, site.person(&["SUPER_ADMIN"]).await);
-        let (first, second) =
-            futures::future::join(set_roles(&site, &one, two.id, &["OWNER"]), set_roles(&site, &two, one.id, &["OWNER"])).await;
-        let left: Vec<i64> = sqlx::query_scalar("select user_id from user_role where role = 'SUPER_ADMIN' and deleted_at is null")
-            .fetch_all(&site.database.pool)
-            .await
-            .unwrap();
+        let (first, second) = futures::future::join(
+            set_roles(&site, &one, two.id, &["OWNER"]),
+            set_roles(&site, &two, one.id, &["OWNER"]),
+        )
+        .await;
+        let left: Vec<i64> =
+            sqlx::query_scalar("select user_id from user_role where role = 'SUPER_ADMIN' and deleted_at is null")
+                .fetch_all(&site.database.pool)
+                .await
+                .unwrap();
         assert!(!left.is_empty(), "{first:?} {second:?}");
         sqlx::query("update user_role set deleted_at = now()").execute(&site.database.pool).await.unwrap();
     }

@@ -42,7 +42,9 @@ impl Server {
         let (service, address) = (self.kit.service(), self.address()?);
         tracing::info!(service = service.name, %address, "{} listens on http://{address}{}", service.name, service.base_path);
         let lifecycle = self.kit.lifecycle();
-        let serving = axum::serve(self.listener, router).with_graceful_shutdown(lifecycle.stop().cancelled_owned());
+        // With the peer's address, for handlers that count by it.
+        let service_of = router.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(self.listener, service_of).with_graceful_shutdown(lifecycle.stop().cancelled_owned());
         let serving = async move { serving.await };
         let _drained = self.kit.drained().drop_guard();
         if let Some(ended) = lifecycle.finish(serving, self.kit.settings().drain.deadline).await {

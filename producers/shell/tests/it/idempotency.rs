@@ -62,7 +62,7 @@ async fn while_a_request_runs_the_same_key_answers_409_at_once() {
     let mut lock = service.pool.begin().await.unwrap();
     sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
     let first = tokio::spawn(service.create("k", "pho").send());
-    service.until_blocked(1).await;
+    service.until_blocked(&first).await;
     // The first is still waiting for the table, so this answer waited for nothing.
     refused(service.create("k", "pho").send().await.unwrap(), 409, "IDEMPOTENCY_KEY_IN_USE").await;
     lock.rollback().await.unwrap();
@@ -103,7 +103,7 @@ async fn a_write_whose_client_went_away_is_done_and_answered_later() {
     let mut lock = service.pool.begin().await.unwrap();
     sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
     let gone = tokio::spawn(service.create("k", "pho").send());
-    service.until_blocked(1).await;
+    service.until_blocked(&gone).await;
     gone.abort();
     drop(gone.await);
     lock.rollback().await.unwrap();
@@ -116,7 +116,7 @@ async fn a_write_whose_client_went_away_is_done_and_answered_later() {
 
 #[tokio::test]
 async fn a_request_beyond_its_time_answers_503_and_its_key_tells_later_how_it_ended() {
-    let service = start_odd(Odd { settings: vec![("APP_ENV_REQUEST_TIMEOUT_MS", "200")], ..Odd::default() }).await;
+    let service = start_odd(Odd { settings: vec![("APP_ENV_REQUEST_TIMEOUT_MS", "1000")], ..Odd::default() }).await;
     let mut lock = service.pool.begin().await.unwrap();
     sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
     let late = service.create("k", "pho").send().await.unwrap();

@@ -12,7 +12,7 @@ async fn overload_answers_503_at_once_and_health_goes_on() {
     let mut lock = service.pool.begin().await.unwrap();
     sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
     let first = tokio::spawn(service.create("k", "pho").send());
-    service.until_blocked(1).await;
+    service.until_blocked(&first).await;
     let refused_one = service.ask(Method::GET, "/widgets").send().await.unwrap();
     assert_eq!(refused_one.headers()["retry-after"], "1");
     refused(refused_one, 503, "OVERLOADED").await;
@@ -25,11 +25,11 @@ async fn overload_answers_503_at_once_and_health_goes_on() {
 
 #[tokio::test]
 async fn an_exhausted_pool_answers_503_with_retry_after() {
-    let service = start_odd(Odd { connections: Some(1), patience: Some(300), ..Odd::default() }).await;
+    let service = start_odd(Odd { connections: Some(1), patience: Some(3000), ..Odd::default() }).await;
     let mut lock = service.pool.begin().await.unwrap();
     sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
     let first = tokio::spawn(service.create("k", "pho").send());
-    service.until_blocked(1).await;
+    service.until_blocked(&first).await;
     let second = service.ask(Method::GET, "/widgets").send().await.unwrap();
     assert!(second.headers().contains_key("retry-after"));
     refused(second, 503, "UNAVAILABLE").await;
@@ -59,7 +59,7 @@ async fn a_connection_killed_under_a_write_answers_503_and_nothing_is_half_done(
     let mut lock = service.pool.begin().await.unwrap();
     sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
     let first = tokio::spawn(service.create("k", "pho").send());
-    service.until_blocked(1).await;
+    service.until_blocked(&first).await;
     let kill = "select pg_terminate_backend(pid) from pg_stat_activity
                 where application_name = 'widget' and datname = current_database()";
     sqlx::query(kill).execute(&service.pool).await.unwrap();

@@ -123,11 +123,12 @@ impl Running {
         sqlx::query_scalar("select count(*) from widget").fetch_one(&self.pool).await.unwrap()
     }
 
-    /// Waits until so many of the service's statements wait for a lock.
-    pub(crate) async fn until_blocked(&self, statements: i64) {
+    /// Waits until the statement of a request waits for a lock. The request must not have been answered.
+    pub(crate) async fn until_blocked(&self, request: &JoinHandle<reqwest::Result<Response>>) {
         let waiting = "select count(*) from pg_stat_activity
                        where application_name = 'widget' and datname = current_database() and wait_event_type = 'Lock'";
-        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&self.pool).await.unwrap() < statements {
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&self.pool).await.unwrap() == 0 {
+            assert!(!request.is_finished(), "the request was answered before it came to the lock");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

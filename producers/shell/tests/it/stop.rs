@@ -13,7 +13,7 @@ async fn a_request_in_flight_is_answered_while_draining_and_then_the_server_ends
     let mut lock = service.pool.begin().await.unwrap();
     sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
     let first = tokio::spawn(service.create("k", "pho").send());
-    service.until_blocked(1).await;
+    service.until_blocked(&first).await;
     service.kit.lifecycle().begin_stop(Duration::ZERO).await;
     assert!(!service.kit.readiness().report().await.0);
     lock.rollback().await.unwrap();
@@ -47,7 +47,7 @@ async fn the_replica_number_is_held_until_the_last_answer_and_then_given_back() 
     let mut lock = service.pool.begin().await.unwrap();
     sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
     let first = tokio::spawn(service.create("k", "pho").send());
-    service.until_blocked(1).await;
+    service.until_blocked(&first).await;
     service.kit.lifecycle().begin_stop(Duration::ZERO).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(snowflake.next_id().is_ok(), "a request in flight may still need an id");

@@ -1,0 +1,108 @@
+//! The consumer that is measured: the runtime as every consumer has it, and an effect as merchant-tax has it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use platform::clock::SystemClock;
+use platform::config::Reader;
+use platform::postgres::PoolSettings;
+use platform::telemetry::{self, TelemetrySettings};
+use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Settings, Surroundings, Topic};
+use schemas::{Registry, Row as _};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::row::{self, Plan, Variant};
+use crate::stack::Stack;
+use crate::upsert;
+
+/// What the process is told.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The topic to read.
+    #[arg(long)]
+    topic: String,
+    /// The group to read it as.
+    #[arg(long)]
+    group: String,
+    /// The database to write.
+    #[arg(long)]
+    target: String,
+    /// Its `backbone`.
+    #[arg(long)]
+    control: String,
+}
+
+/// The consumer's name.
+const NAME: &str = "bench";
+
+struct Variants {
+    target: PgPool,
+    topic: String,
+}
+
+impl Consumer for Variants {
+    type Row = Variant;
+    type Plan = Plan;
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn topics(&self) -> Vec<Topic<Variant>> {
+        let topic = Topic::of::<Variant>(|variant| variant, |variant| variant.deleted_at.is_some());
+        vec![topic.named(&self.topic)]
+    }
+
+    fn inherit(variant: &mut Variant, earlier: Variant) {
+        variant.inherit(earlier);
+    }
+
+    fn home(&self) -> &PgPool {
+        &self.target
+    }
+
+    fn decide(&self, change: &Change<Variant>) -> Decision<Plan> {
+        row::decide(change)
+    }
+
+    async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
+        upsert::apply(&self.target, batch).await
+    }
+}
+
+/// Runs the consumer until SIGTERM, with the logs and metrics that a consumer in production has.
+pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<()> {
+    let mut reader = Reader::new(&stack.environment);
+    let read = (TelemetrySettings::read(&mut reader), Settings::read(NAME, &mut reader));
+    let read = match read {
+        (Some(telemetry), Some(settings)) => Some((telemetry, settings)),
+        _ => None,
+    };
+    let ((logs, mut settings), _) = reader.finish(read)?;
+    settings.group.clone_from(&arguments.group);
+    telemetry::install_logs(&logs);
+    let _metrics = telemetry::install_metrics().context("cannot install the metrics recorder")?;
+    let pool = |database: &str| {
+        let settings = PoolSettings::named(NAME).max_connections(8);
+        platform::postgres::connect(&stack.url(database), &settings)
+    };
+    let registry = Registry::new(stack.get("APP_ENV_SCHEMA_REGISTRY_URL")?, reqwest::Client::builder())?;
+    let around = Surroundings {
+        settings,
+        control: pool(&arguments.control)?,
+        registry: Arc::new(registry),
+        clock: SystemClock::shared(),
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            if let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+                signal.recv().await;
+                stop.cancel();
+            }
+        }
+    });
+    runtime::run(Variants { target: pool(&arguments.target)?, topic: arguments.topic.clone() }, around, stop).await
+}

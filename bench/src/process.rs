@@ -1,0 +1,72 @@
+//! What a process costs, as the kernel counts it; and the consumer that is measured, as a process of its own.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+/// `USER_HZ`: 100 on every Linux that Sluice runs on (man 5 proc, `/proc/pid/stat`).
+const TICK: Duration = Duration::from_millis(10);
+
+/// User and system time of a process so far.
+pub(crate) fn cpu(pid: u32) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the process has ended; see its log")?;
+    let fields = stat.rsplit_once(')').context("a stat line without a name")?.1;
+    let ticks = |n: usize| -> anyhow::Result<u32> {
+        Ok(fields.split_whitespace().nth(n).context("a stat line that is too short")?.parse()?)
+    };
+    // utime and stime are fields 14 and 15; what follows the name begins at 3
+    Ok(TICK * (ticks(11)? + ticks(12)?))
+}
+
+/// A figure of `/proc/<pid>/<file>`, in MB (2^20 bytes): `VmHWM` and `VmRSS` of status, `Pss` of `smaps_rollup`.
+pub(crate) fn megabytes(pid: u32, file: &str, name: &str) -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+    let line = text.lines().find(|line| line.starts_with(&format!("{name}:"))).context("no such figure")?;
+    let kilobytes: f64 = line.split_whitespace().nth(1).context("a figure without a value")?.parse()?;
+    Ok(kilobytes / 1024.0)
+}
+
+/// Lets the peak begin anew: `5` resets `VmHWM` (man 5 proc, `clear_refs`).
+pub(crate) fn forget_peak(pid: u32) {
+    // a kernel that refuses leaves the peak of the whole life, which is a peak too
+    let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}
+
+/// The consumer, running.
+pub(crate) struct Consumer(Child);
+
+impl Consumer {
+    /// Starts it; what it says goes to a file.
+    pub(crate) fn start(topic: &str, group: &str, target: &str, control: &str) -> anyhow::Result<Self> {
+        let folder = std::env::var("BENCH_LOGS").unwrap_or_else(|_| "/tmp".to_owned());
+        let log = std::fs::File::create(Path::new(&folder).join("bench-consumer.log"))?;
+        let child = Command::new(std::env::current_exe()?)
+            .args(["consume", "--topic", topic, "--group", group, "--target", target, "--control", control])
+            .stdin(Stdio::null())
+            .stderr(log.try_clone()?)
+            .stdout(log)
+            .spawn()?;
+        Ok(Self(child))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+        Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // after `stop` there is nothing left to kill
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

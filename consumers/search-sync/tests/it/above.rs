@@ -1,0 +1,75 @@
+//! Changes of merchants and categories reach their products.
+
+use crate::shop::{CATEGORY, MERCHANT, Shop, category, merchant};
+
+#[tokio::test]
+async fn a_renamed_or_suspended_merchant_is_seen_in_all_its_products() {
+    let shop = Shop::open().await;
+    for id in [100, 110, 120] {
+        shop.product(id, &format!("Món {id}"), 45_000).await;
+    }
+    shop.publish(&[100, 110, 120]).await;
+    shop.run("update merchant set name = 'Quán Cô Tư', status = 'SUSPENDED', version = 2 where id = $1", &[MERCHANT]).await;
+    let outcome = shop.apply(vec![merchant(MERCHANT, 2)]).await;
+    assert_eq!(outcome.entities("imported"), 3);
+    assert_eq!(shop.names("*", "merchant_status:=SUSPENDED").await.len(), 3);
+    assert_eq!(shop.document(110).await["merchant_name"], "Quán Cô Tư");
+}
+
+#[tokio::test]
+async fn a_merchant_that_was_seen_before_its_products_were_read_costs_no_import() {
+    let shop = Shop::open().await;
+    shop.apply(vec![merchant(MERCHANT, 1)]).await;
+    shop.product(90, "Món 90", 45_000).await;
+    shop.publish(&[90]).await;
+    shop.product(100, "Món 100", 45_000).await;
+    shop.publish(&[100]).await;
+    let outcome = shop.apply(vec![merchant(MERCHANT, 1)]).await;
+    assert_eq!((outcome.entities("imported"), outcome.entities("already-current")), (1, 1));
+    let outcome = shop.apply(vec![merchant(MERCHANT, 1)]).await;
+    assert_eq!(outcome.entities("imported"), 0);
+}
+
+#[tokio::test]
+async fn a_merchant_with_more_products_than_a_page_is_followed_to_the_end() {
+    let shop = Shop::open().await;
+    sqlx::query(
+        "insert into product (id, merchant_id, kind, name, slug, description, status, industry_group, vat_class,
+                              created_by, version, created_at, updated_at)
+         select i, $1, 'RETAIL', 'Hàng ' || i, i::text, '', 'ACTIVE', 'GOODS', 'STANDARD', 1, 1, now(), now()
+           from generate_series(1000, 3499) i",
+    )
+    .bind(MERCHANT)
+    .execute(&shop.commerce.pool)
+    .await
+    .unwrap();
+    let outcome = shop.apply(vec![merchant(MERCHANT, 1)]).await;
+    assert_eq!(outcome.entities("imported"), 2_500);
+    assert_eq!(shop.search("*", "", "").await["found"], 2_500);
+}
+
+#[tokio::test]
+async fn a_category_that_is_renamed_moved_or_deleted_is_seen_in_what_is_below_it() {
+    let shop = Shop::open().await;
+    shop.category(50, Some(CATEGORY), "Phở").await;
+    shop.category(51, Some(50), "Phở bò").await;
+    shop.category(60, None, "Đồ uống").await;
+    shop.product_of(MERCHANT, 100, Some(51), "Phở tái", 45_000).await;
+    shop.product_of(MERCHANT, 110, Some(60), "Trà đá", 5_000).await;
+    shop.publish(&[100, 110]).await;
+    assert_eq!(shop.document(100).await["category_names"], serde_json::json!(["Phở bò", "Phở", "Món nước"]));
+
+    shop.run("update category set name = 'Phở Bắc', version = 2 where id = $1", &[50]).await;
+    let outcome = shop.apply(vec![category(50, 2)]).await;
+    assert_eq!(outcome.entities("imported"), 1);
+    assert_eq!(shop.document(100).await["category_names"], serde_json::json!(["Phở bò", "Phở Bắc", "Món nước"]));
+
+    shop.run("update category set parent_id = 60, version = 3 where id = $1", &[50]).await;
+    shop.apply(vec![category(50, 3)]).await;
+    assert_eq!(shop.document(100).await["category_ids"], serde_json::json!([51, 50, 60]));
+
+    shop.run("update category set deleted_at = now(), version = 2 where id = $1", &[51]).await;
+    shop.apply(vec![category(51, 2)]).await;
+    assert_eq!(shop.document(100).await["category_ids"], serde_json::json!([]));
+    assert_eq!(shop.names("tra", "").await, ["Trà đá"]);
+}

@@ -1,1 +1,0 @@
--- Nothing to seed yet. Runs after every migration: what is written here must be idempotent.
