@@ -1,4 +1,4 @@
-//! docs/capture-a-table.md, done on a running backbone.
+//! `docs/capture-a-table.md`, done on a running backbone.
 
 use connectors::signal::{Signal, send};
 use rdkafka::message::Message;

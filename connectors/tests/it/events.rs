@@ -2,6 +2,7 @@
 
 use connectors::signal::{Signal, send};
 use rdkafka::message::{Message, OwnedMessage};
+use schemas::Operation::{Create, Delete, Read, Update};
 use schemas::commerce::{product::Product, variant::Variant};
 use schemas::{Envelope, Field, Id, Operation, Position, Registry, Row, Snapshot, decode, wire};
 
@@ -54,7 +55,6 @@ async fn a_change_of_key_is_a_delete_a_tombstone_and_a_create_at_one_position() 
     lab.execute("delete from variant where id = 5").await;
     let records = read(&lab.topic("public.variant"), |records| records.len() >= 6).await;
     let changes: Vec<Change<Variant>> = decoded(&registry(), records).await;
-    use Operation::{Create, Delete, Read};
     assert_eq!(operations(&changes, 4), [Some(Read), Some(Delete), None]);
     assert_eq!(operations(&changes, 5), [Some(Create), Some(Delete), None]);
     let at = |id: i64, op: Operation| {
@@ -108,7 +108,6 @@ async fn an_incremental_snapshot_reads_the_named_rows_again_between_the_changes_
     lab.execute("update variant set price = 41000, version = 2 where id = 6").await;
     let records = read(&topic, |records| records.len() >= 4).await;
     let changes: Vec<Change<Variant>> = decoded(&registry(), records).await;
-    use Operation::{Create, Read, Update};
     assert_eq!(operations(&changes, 4), [Some(Create)]);
     assert_eq!(operations(&changes, 6), [Some(Create), Some(Read), Some(Update)]);
     let sources: Vec<_> = changes

@@ -1,4 +1,4 @@
-//! docs/examples/read_topic.py, with stock Python clients, on real records.
+//! `docs/examples/read_topic.py`, with stock Python clients, on real records.
 
 use std::path::PathBuf;
 use std::process::Command;

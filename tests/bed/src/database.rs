@@ -107,16 +107,18 @@ async fn make_template(
     execute(connection, &format!("alter database {draft} rename to {name}")).await;
 }
 
-/// Drops what killed tests left behind.
+/// Drops what killed tests left behind, and templates of contents that were current more than a day ago.
 async fn sweep(connection: &mut PgConnection) {
-    let names: Vec<String> = sqlx::query_scalar(
-        "select datname::text from pg_database where datname like 'bed\\_%' and datname not like 'bed\\_template\\_%'",
+    let names: Vec<(String, bool)> = sqlx::query_as(
+        "select datname::text, datname like 'bed\\_template\\_%' from pg_database
+         where datname like 'bed\\_%' and (datname not like 'bed\\_template\\_%'
+             or (pg_stat_file('base/' || oid || '/PG_VERSION', true)).modification < now() - interval '1 day')",
     )
     .fetch_all(&mut *connection)
     .await
     .expect("databases are listed");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    for name in names.iter().filter(|name| is_leftover(name, now)) {
+    for (name, _) in names.iter().filter(|(name, is_template)| *is_template || is_leftover(name, now)) {
         // Another process may sweep at the same time.
         sqlx::raw_sql(AssertSqlSafe(format!("drop database if exists {name} with (force)")))
             .execute(&mut *connection)
