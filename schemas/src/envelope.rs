@@ -73,7 +73,8 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Where and when a change was committed.
+/// Where and when a change was committed. Database and table are not read: the topic names them, and a consumer would
+/// allocate both for every record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct Source {
     /// When the change was committed, in milliseconds since 1970, by the database's clock. For a snapshot's read, when
@@ -82,12 +83,8 @@ pub struct Source {
     /// Whether a snapshot read the row, and which kind.
     #[serde(default)]
     pub snapshot: Snapshot,
-    /// The database.
-    pub db: String,
     /// The last commit seen before the change and the change itself. See [`crate::Position::of`].
     pub sequence: Option<Sequence>,
-    /// The table.
-    pub table: String,
     /// The database's transaction id; none for an incremental snapshot's read.
     #[serde(rename = "txId")]
     pub tx_id: Option<i64>,

@@ -42,7 +42,7 @@ pub(crate) async fn ensure_defaults(
            from unnest($1::bigint[]) m (id)
           where not exists (select from location l where l.merchant_id = m.id and l.is_default)
           order by m.id
-         on conflict (merchant_id) where is_default do nothing",
+         on conflict do nothing",
     )
     .bind(merchants.into_iter().collect::<Vec<_>>())
     .bind(NAME)

@@ -124,7 +124,13 @@ async fn sync(inner: &Arc<Inner>, mut wishes: Vec<Wish>, done: &mut Done) -> Res
     let wished = wishes.len();
     wishes.retain(|wish| !wish.is_granted(&inner.memory));
     done.current += u64::try_from(wished - wishes.len()).unwrap_or_default();
-    let mut chunks = wish::chunks(wishes, inner.settings.chunk_products).into_iter();
+    let mut chunks = wish::chunks(wishes, inner.settings.chunk_products);
+    if !chunks.is_empty() {
+        // partitions that are applied at the same time begin with different shards
+        let first = usize::try_from(inner.memory.tick()).unwrap_or_default() % chunks.len();
+        chunks.rotate_left(first);
+    }
+    let mut chunks = chunks.into_iter();
     let (mut running, mut fault) = (FuturesUnordered::new(), None);
     loop {
         while fault.is_none() && running.len() < inner.settings.concurrency {

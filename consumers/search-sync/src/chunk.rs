@@ -1,6 +1,6 @@
 //! A chunk of products under their locks: read, import, delete what is gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use futures::TryStreamExt as _;
 use runtime::Fault;
 
 use crate::Inner;
+use crate::document;
 use crate::memory::Written;
 use crate::shard::{self, Held};
 use crate::source::{self, Aggregate, Horizon};
 use crate::typesense::Refusal;
 use crate::wish::{self, Wish};
-use crate::document;
 
 /// How often a chunk whose lock was lost is done again before the runtime is told to.
 const ATTEMPTS: u32 = 5;
@@ -44,15 +44,15 @@ impl Done {
 /// a newer state and import it, and ours arrive last. So a chunk whose lock was not held to the end is done again at once,
 /// before anybody hears that it was applied.
 pub(crate) async fn process(inner: Arc<Inner>, wishes: Vec<Wish>) -> Result<Done, Fault> {
+    let reserved = inner.reservations.reserve(shard::all_of(wishes.iter().map(|wish| wish.product))).await;
     // the semaphore is never closed
     let Ok(_permit) = inner.permits.acquire().await else { return Ok(Done::default()) };
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let shards: Vec<i32> = wishes.iter().map(|wish| shard::of(wish.product)).collect();
         // The server may take the locks of a holder that hangs, but not of one that waits for an answer.
         let idle = inner.settings.timeout + Duration::from_secs(30);
-        let mut held = shard::take(&inner.backbone, &inner.settings.collection, &shards, idle).await?;
+        let mut held = shard::take(&inner.backbone, &inner.settings.collection, reserved.shards(), idle).await?;
         let mut left: Vec<Wish> = wishes.iter().filter(|wish| !wish.is_granted(&inner.memory)).copied().collect();
         let current = count(wishes.len() - left.len());
         let began = inner.memory.tick();
@@ -76,60 +76,80 @@ pub(crate) async fn process(inner: Arc<Inner>, wishes: Vec<Wish>) -> Result<Done
 async fn grant(inner: &Inner, held: &mut Held, left: &mut Vec<Wish>) -> Result<Done, Fault> {
     let mut done = Done::default();
     let mut horizon = Horizon::default();
-    let mut last = false;
+    let mut is_last = false;
     while !left.is_empty() {
-        let late = pass(inner, held, left, last, &mut done).await?;
-        if late.is_empty() {
-            break;
+        let Read { parcel, gone, late, unread } = read(inner, left, is_last).await?;
+        parcel.send(inner, held, &mut done).await?;
+        remove(inner, held, gone, &mut done).await?;
+        if unread.is_empty() && !late.is_empty() {
+            is_last = horizon.is_passed(&inner.source).await?;
         }
-        left.retain(|wish| late.contains(&wish.product));
-        last = horizon.is_passed(&inner.source).await?;
+        left.retain(|wish| late.contains(&wish.product) || unread.contains(&wish.product));
     }
     Ok(done)
 }
 
-/// Reads and imports once. Answers the products of which a change is not seen yet; on the last pass there are none,
-/// because what is not seen by then was undone.
-async fn pass(
-    inner: &Inner,
-    held: &mut Held,
-    wishes: &[Wish],
-    last: bool,
-    done: &mut Done,
-) -> Result<Vec<i64>, Fault> {
+/// What one look at the source says.
+#[derive(Default)]
+struct Read {
+    parcel: Parcel,
+    /// Products without a document, with what was read of them where they have a row.
+    gone: Vec<(i64, Option<Written>)>,
+    /// Products of which a change is not seen yet.
+    late: HashSet<i64>,
+    /// Products that no longer fitted into the parcel.
+    unread: HashSet<i64>,
+}
+
+/// Reads until the parcel is full. On the last look nothing is late: what is not seen by then was undone.
+async fn read(inner: &Inner, wishes: &[Wish], is_last: bool) -> Result<Read, Fault> {
     let products = wish::products(wishes);
     let mut missing: HashMap<i64, &[Wish]> =
         wishes.chunk_by(|a, b| a.product == b.product).map(|wishes| (wishes[0].product, wishes)).collect();
     let is_late = |wishes: &[Wish], aggregate: Option<&Aggregate>| {
-        !last && wishes.iter().any(|wish| !wish.is_seen_in(aggregate))
+        !is_last && wishes.iter().any(|wish| !wish.is_seen_in(aggregate))
     };
-    let (mut late, mut gone, mut parcel) = (Vec::new(), Vec::new(), Parcel::default());
+    let mut read = Read::default();
     let mut rows = source::read(&inner.source, &products);
     while let Some(aggregate) = rows.try_next().await? {
         let Some(wishes) = missing.remove(&aggregate.id) else { continue };
         if is_late(wishes, Some(&aggregate)) {
-            late.push(aggregate.id);
+            read.late.insert(aggregate.id);
         } else if aggregate.is_shown() {
-            parcel.push(&aggregate)?;
-            if parcel.body.len() >= inner.settings.import_bytes {
-                parcel.send(inner, held, done).await?;
-            }
+            read.parcel.push(&aggregate)?;
         } else {
-            gone.push(aggregate.id);
-            done.written.push(aggregate.written());
+            read.gone.push((aggregate.id, Some(aggregate.written())));
+        }
+        if read.parcel.body.len() >= inner.settings.import_bytes {
+            read.unread.extend(missing.into_keys());
+            return Ok(read);
         }
     }
-    drop(rows);
     for (product, wishes) in missing {
-        if is_late(wishes, None) { late.push(product) } else { gone.push(product) }
+        if is_late(wishes, None) {
+            read.late.insert(product);
+        } else {
+            read.gone.push((product, None));
+        }
     }
-    parcel.send(inner, held, done).await?;
-    if !gone.is_empty() {
-        held.check().await?;
-        inner.typesense.delete(&gone).await?;
-        done.removed += count(gone.len());
+    Ok(read)
+}
+
+async fn remove(
+    inner: &Inner,
+    held: &mut Held,
+    gone: Vec<(i64, Option<Written>)>,
+    done: &mut Done,
+) -> Result<(), Fault> {
+    if gone.is_empty() {
+        return Ok(());
     }
-    Ok(late)
+    let products: Vec<i64> = gone.iter().map(|(product, _)| *product).collect();
+    held.check().await?;
+    inner.typesense.delete(&products).await?;
+    done.removed += count(gone.len());
+    done.written.extend(gone.into_iter().filter_map(|(_, written)| written));
+    Ok(())
 }
 
 /// Documents that go in one request.
@@ -148,8 +168,8 @@ impl Parcel {
         Ok(())
     }
 
-    async fn send(&mut self, inner: &Inner, held: &mut Held, done: &mut Done) -> Result<(), Fault> {
-        let Self { body, products, mut written } = std::mem::take(self);
+    async fn send(self, inner: &Inner, held: &mut Held, done: &mut Done) -> Result<(), Fault> {
+        let Self { body, products, mut written } = self;
         if products.is_empty() {
             return Ok(());
         }

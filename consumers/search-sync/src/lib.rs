@@ -41,6 +41,7 @@ pub(crate) struct Inner {
     /// Locks and positions.
     pub(crate) backbone: PgPool,
     pub(crate) memory: memory::Memory,
+    pub(crate) reservations: shard::Reservations,
     /// One for each chunk under way.
     pub(crate) permits: Semaphore,
 }
@@ -55,8 +56,8 @@ impl SearchSync {
     pub fn new(settings: Settings, http: reqwest::Client, source: PgPool, backbone: PgPool) -> anyhow::Result<Self> {
         let typesense = typesense::Typesense::new(&settings, http)?;
         let permits = Semaphore::new(settings.concurrency);
-        let memory = memory::Memory::new();
-        Ok(Self(Arc::new(Inner { settings, typesense, source, backbone, memory, permits })))
+        let (memory, reservations) = (memory::Memory::new(), shard::Reservations::new());
+        Ok(Self(Arc::new(Inner { settings, typesense, source, backbone, memory, reservations, permits })))
     }
 
     /// Makes the collection and its alias where they are missing. The first batch does so too; a process that calls

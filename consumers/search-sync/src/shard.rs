@@ -1,11 +1,14 @@
 //! The lock under which a product is read and imported: of all workers in all processes, one at a time per shard of
-//! product ids. It lives in `backbone` and as long as its transaction.
+//! product ids. It lives in `backbone` and as long as its transaction. Within a process, shards are reserved first, so
+//! that no connection and no permit is held by somebody who waits for a neighbour.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use runtime::Fault;
 use sqlx::postgres::PgTransaction;
 use sqlx::PgPool;
+use tokio::sync::Notify;
 
 /// How many locks there are. A batch of a thousand products needs most of them whatever their number; a single change
 /// needs one, and rarely another's.
@@ -24,17 +27,81 @@ pub(crate) fn spread(id: i64) -> u64 {
     bits ^ (bits >> 31)
 }
 
+/// The shards of these products, ascending, each once.
+pub(crate) fn all_of(products: impl Iterator<Item = i64>) -> Vec<i32> {
+    let mut shards: Vec<i32> = products.map(of).collect();
+    shards.sort_unstable();
+    shards.dedup();
+    shards
+}
+
+/// Which shards are being worked on in this process.
+pub(crate) struct Reservations {
+    busy: Mutex<Vec<bool>>,
+    freed: Notify,
+}
+
+/// Shards that nobody else in this process works on, until this is dropped.
+pub(crate) struct Reserved<'r> {
+    shards: Vec<i32>,
+    of: &'r Reservations,
+}
+
+impl Reservations {
+    pub(crate) fn new() -> Self {
+        Self { busy: Mutex::new(vec![false; SHARDS.unsigned_abs() as usize]), freed: Notify::new() }
+    }
+
+    /// Waits until all of these shards are free at once. Nobody holds some while waiting for others.
+    pub(crate) async fn reserve(&self, shards: Vec<i32>) -> Reserved<'_> {
+        loop {
+            let mut freed = std::pin::pin!(self.freed.notified());
+            // registered before the look, so that what is freed in between is noticed
+            freed.as_mut().enable();
+            if self.mark(&shards) {
+                return Reserved { shards, of: self };
+            }
+            freed.await;
+        }
+    }
+
+    fn mark(&self, shards: &[i32]) -> bool {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = shards.iter().all(|shard| busy.get(index(*shard)) == Some(&false));
+        if free {
+            shards.iter().for_each(|shard| busy[index(*shard)] = true);
+        }
+        free
+    }
+}
+
+impl Reserved<'_> {
+    pub(crate) fn shards(&self) -> &[i32] {
+        &self.shards
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut busy = self.of.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shards.iter().for_each(|shard| busy[index(*shard)] = false);
+        drop(busy);
+        self.of.freed.notify_waiters();
+    }
+}
+
+fn index(shard: i32) -> usize {
+    usize::try_from(shard).unwrap_or_default()
+}
+
 /// Locks that are held.
 pub(crate) struct Held {
     transaction: PgTransaction<'static>,
 }
 
-/// Takes the locks of these shards, in ascending order so that two workers cannot wait for each other. `idle` is how
-/// long the holder may be busy elsewhere before the server takes them away.
+/// Takes the locks of these shards, which ascend so that two workers cannot wait for each other. `idle` is how long the
+/// holder may be busy elsewhere before the server takes them away.
 pub(crate) async fn take(backbone: &PgPool, index: &str, shards: &[i32], idle: Duration) -> Result<Held, Fault> {
-    let mut shards = shards.to_vec();
-    shards.sort_unstable();
-    shards.dedup();
     let mut transaction = backbone.begin().await?;
     sqlx::query(
         "select set_config('idle_in_transaction_session_timeout', $1, true), set_config('lock_timeout', '30s', true),
@@ -46,7 +113,7 @@ pub(crate) async fn take(backbone: &PgPool, index: &str, shards: &[i32], idle: D
     // a function in the select list is called once a row, and unnest gives the array's order
     sqlx::query("select pg_advisory_xact_lock(hashtext('search-sync/' || $1), s) from unnest($2::int[]) s")
         .bind(index)
-        .bind(&shards)
+        .bind(shards)
         .execute(&mut *transaction)
         .await?;
     Ok(Held { transaction })
@@ -76,5 +143,24 @@ mod tests {
             counts[usize::try_from(of(7_200_000_000_000_000_000 + id * 4096)).unwrap()] += 1;
         }
         assert!(counts.iter().all(|count| (50..200).contains(count)), "{counts:?}");
+    }
+
+    #[tokio::test]
+    async fn a_reserved_shard_is_waited_for_and_another_is_not() {
+        let reservations = Reservations::new();
+        let first = reservations.reserve(vec![1, 2]).await;
+        let other = reservations.reserve(vec![3]).await;
+        let mut second = Box::pin(reservations.reserve(vec![2, 4]));
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(other);
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(first);
+        assert_eq!(second.await.shards(), [2, 4]);
+    }
+
+    #[test]
+    fn shards_ascend_and_are_named_once() {
+        let shards = all_of((0..5_000).chain(0..5_000));
+        assert!(shards.is_sorted() && shards.len() == SHARDS as usize);
     }
 }

@@ -107,7 +107,7 @@ select p.*,
            array_agg(name) as names, array_agg(unit) as units, array_agg(price) as prices,
            array_agg(attributes::text) as attributes, array_agg(is_default) as defaults,
            array_agg(deleted_at is not null) as deleteds
-      from (select * from variant where product_id = p.id order by position, id) ordered) v";
+      from (select * from variant where product_id = p.id order by position) ordered) v";
 
 impl FromRow<'_, PgRow> for Aggregate {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {

@@ -1,5 +1,7 @@
 //! Changes of merchants and categories reach their products.
 
+use runtime::Consumer as _;
+
 use crate::shop::{CATEGORY, MERCHANT, Shop, category, merchant};
 
 #[tokio::test]
@@ -72,4 +74,18 @@ async fn a_category_that_is_renamed_moved_or_deleted_is_seen_in_what_is_below_it
     shop.apply(vec![category(51, 2)]).await;
     assert_eq!(shop.document(100).await["category_ids"], serde_json::json!([]));
     assert_eq!(shop.names("tra", "").await, ["Trà đá"]);
+}
+
+#[tokio::test]
+async fn documents_that_do_not_fit_into_one_request_go_in_several() {
+    let shop = Shop::open().await;
+    let ids: Vec<i64> = (1..=30).map(|place| place * 10).collect();
+    for id in &ids {
+        shop.product(*id, &format!("Món {id}"), 45_000).await;
+    }
+    let worker = shop.worker(&search_sync::Settings { import_bytes: 4_000, ..shop.settings.clone() });
+    let changes = ids.iter().map(|id| crate::shop::product(*id, 1)).collect();
+    let outcome = worker.apply(&crate::shop::batch(&worker, changes, None)).await.unwrap();
+    assert_eq!(outcome.entities("imported"), 30);
+    assert_eq!(shop.search("*", "", "").await["found"], 30);
 }

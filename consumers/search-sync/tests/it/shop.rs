@@ -244,10 +244,11 @@ pub(crate) fn deleted<T: Row>(id: i64) -> Change<Touch> {
 }
 
 impl Drop for Shop {
-    /// The collection would stay in the engine's memory.
+    /// The collection would stay in the engine's memory. With a client of its own: the test's runtime stands still.
     fn drop(&mut self) {
-        let (settings, http) = (self.settings.clone(), self.http.clone());
+        let settings = self.settings.clone();
         let dropping = std::thread::spawn(move || {
+            let http = reqwest::Client::new();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {
                 for path in [format!("collections/{}_1", settings.collection), format!("aliases/{}", settings.collection)] {

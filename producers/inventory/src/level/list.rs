@@ -60,7 +60,7 @@ async fn select(
            from stock_level s join location l on l.id = s.location_id
           where s.deleted_at is null and l.deleted_at is null",
     );
-    let _ = (scope, push_scope as fn(&mut QueryBuilder<sqlx::Postgres>, &Scope));
+    push_scope(&mut query, scope);
     push_id(&mut query, "s.merchant_id", filter.merchant_id);
     push_id(&mut query, "s.location_id", filter.location_id);
     push_id(&mut query, "s.variant_id", filter.variant_id);
