@@ -108,6 +108,12 @@ pub struct Merchant {
     pub deleted_at: Option<OffsetDateTime>,
 }
 
+/// The answer to a body that names a merchant which does not exist, or not for this caller: it does not tell which.
+pub(crate) fn no_such_merchant() -> Problem {
+    let message = "there is no such merchant, or you may not see it";
+    Problem::not_found("merchant").field("/merchant_id", "NO_SUCH_MERCHANT", message)
+}
+
 /// 404 unless the merchant is in scope and not deleted; then it stays so until the transaction ends.
 pub(crate) async fn require_visible(
     executor: impl sqlx::PgExecutor<'_>,
@@ -115,7 +121,7 @@ pub(crate) async fn require_visible(
     merchant_id: i64,
 ) -> Result<(), Problem> {
     let visible = rows::is_visible(executor, scope, merchant_id).await?;
-    if visible { Ok(()) } else { Err(Problem::not_found("merchant")) }
+    if visible { Ok(()) } else { Err(no_such_merchant()) }
 }
 
 /// The endpoints.

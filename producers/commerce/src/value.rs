@@ -32,11 +32,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema, sqlx::Type)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type)]
         #[sqlx(type_name = "text")]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $text)] #[sqlx(rename = $text)] $variant,)+
         }
+
+        // By hand: the derive does not see a rename that a macro puts in, and would document the variants' Rust names.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some([$($text),+]))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
     };
 }
 pub(crate) use names;
@@ -64,6 +76,16 @@ mod tests {
     struct Patch {
         #[serde(default)]
         phone: Change<String>,
+    }
+
+    #[test]
+    fn the_document_names_what_json_takes() {
+        let schema = serde_json::to_value(<DeletionPolicy as utoipa::PartialSchema>::schema()).unwrap();
+        assert_eq!(schema["enum"], serde_json::json!(["RESTRICT", "ARCHIVE", "CASCADE"]));
+        for name in schema["enum"].as_array().unwrap() {
+            let policy: DeletionPolicy = serde_json::from_value(name.clone()).unwrap();
+            assert_eq!(serde_json::to_value(policy).unwrap(), *name);
+        }
     }
 
     #[test]

@@ -79,12 +79,8 @@ async fn pass(State(door): State<Door>, request: Request) -> (StatusCode, Bytes)
     (answer.status(), answer.bytes().await.unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_late_worker_that_lost_its_lock_does_its_import_again() {
-    let shop = Shop::open().await;
-    shop.product(10, "Phở bò", 1_000).await;
-    shop.publish(&[10]).await;
-
+/// A door before the shop's engine, closed for the next import, and the settings of a worker behind it.
+async fn door(shop: &Shop) -> (Door, Settings) {
     let door = Door {
         http: reqwest::Client::new(),
         engine: shop.settings.url.as_str().trim_end_matches('/').to_owned(),
@@ -96,10 +92,48 @@ async fn a_late_worker_that_lost_its_lock_does_its_import_again() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(pass).with_state(door.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
+    (door, Settings { url: url.parse().unwrap(), ..shop.settings.clone() })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_worker_waits_while_another_imports_the_same_product() {
+    let shop = Arc::new(Shop::open().await);
+    shop.product(10, "Phở một", 1_000).await;
+    let (door, behind) = door(&shop).await;
+    let slow = shop.worker(&behind);
+    let first = tokio::spawn(async move { slow.apply(&batch(&slow, vec![product(10, 1)], None)).await });
+    door.arrived.notified().await;
+
+    shop.run("update product set name = 'Phở hai', version = 2 where id = $1", &[10]).await;
+    let second = tokio::spawn({
+        let shop = shop.clone();
+        async move { shop.try_apply(vec![product(10, 2)]).await }
+    });
+    // Until it waits for the lock; without one it would be through, and the first would overwrite it.
+    let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+                      and database = (select oid from pg_database where datname = current_database())";
+    while !second.is_finished() {
+        let waiters: i64 = sqlx::query_scalar(waiting).fetch_one(&shop.backbone.pool).await.unwrap();
+        if waiters > 0 {
+            break;
+        }
+    }
+    door.opened.notify_one();
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(shop.document(10).await["name"], "Phở hai");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_late_worker_that_lost_its_lock_does_its_import_again() {
+    let shop = Shop::open().await;
+    shop.product(10, "Phở bò", 1_000).await;
+    shop.publish(&[10]).await;
 
     // The late worker reads version 2 and hangs in its import.
     shop.run("update product set name = 'Phở hai', version = 2 where id = $1", &[10]).await;
-    let late = shop.worker(&Settings { url: url.parse().unwrap(), ..shop.settings.clone() });
+    let (door, behind) = door(&shop).await;
+    let late = shop.worker(&behind);
     let applying = tokio::spawn(async move { late.apply(&batch(&late, vec![product(10, 2)], None)).await });
     door.arrived.notified().await;
 

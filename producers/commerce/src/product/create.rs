@@ -12,6 +12,7 @@ use super::draft::{self, Draft, VariantInput};
 use super::write::{self, Written};
 use super::{IndustryGroup, Product, ProductKind, ProductStatus, VatClass};
 use crate::Commerce;
+use crate::merchant;
 use crate::slug::slug_of;
 
 /// A product to create, with its variants.
@@ -111,7 +112,7 @@ async fn insert(
     let written = write::insert(connection, scope, ids, &draft).await;
     let written = written.map_err(|error| refused(error, ids.0, &draft.variants))?;
     if !written.has_merchant {
-        return Err(Problem::not_found("merchant"));
+        return Err(merchant::no_such_merchant());
     }
     let slug = written.slug()?;
     Ok(Product {

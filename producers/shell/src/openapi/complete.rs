@@ -12,7 +12,7 @@ const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
 /// The document as it is served. Every operation gets, unless its author documented them:
 /// - 400, 429, 500 and 503; 401 and 403 and both kinds of credentials unless it says `security(())`;
 /// - 404 with a parameter in its path; 409, 413, 415 and 422 with a body or a write;
-/// - 412 and 428 with an `If-Match` parameter; 409 with an `Idempotency-Key` parameter;
+/// - 412 and 428 with an `If-Match` parameter; 404 and 409 with an `Idempotency-Key` parameter;
 /// - the header `X-Request-Id` on every answer, and `ETag` on answers of operations that take `If-Match`.
 #[must_use]
 pub fn complete(service: Service, document: &OpenApi) -> Value {
@@ -68,7 +68,8 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Valu
     when(has_body, &["413", "415", "422"]);
     when(is_write, &["409", "422"]);
     when(if_match, &["412", "428"]);
-    when(key, &["409", "422"]);
+    // what is created may belong to something that does not exist, or not for this caller
+    when(key, &["404", "409", "422"]);
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };
     for status in statuses {

@@ -21,7 +21,7 @@ async fn every_operation_documents_every_status_it_can_answer() {
     };
     assert_eq!(
         statuses("/widgets", "post"),
-        ["201", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503"]
+        ["201", "400", "401", "403", "404", "409", "413", "415", "422", "429", "500", "503"]
     );
     assert_eq!(statuses("/widgets", "get"), ["200", "400", "401", "403", "429", "500", "503"]);
     assert_eq!(statuses("/widgets/{id}", "get"), ["200", "400", "401", "403", "404", "429", "500", "503"]);
