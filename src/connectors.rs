@@ -91,16 +91,16 @@ pub(crate) async fn run(environment: &Environment, arguments: &Arguments) -> any
         Verb::Restart { service, failed } => {
             tools.connect.restart(tools.configuration(service)?.name.as_str(), *failed).await?;
             wait_until_running(&tools.connect, service, PATIENCE).await?;
-            tools.say(&format!("{service} runs"))
+            Ok(said(&format!("{service} runs")))
         }
         Verb::Pause { service } => {
             tools.connect.pause(&tools.configuration(service)?.name).await?;
-            tools.say(&format!("{service} waits; `sluice connectors resume {service}` lets it go on"))
+            Ok(said(&format!("{service} waits; `sluice connectors resume {service}` lets it go on")))
         }
         Verb::Resume { service } => {
             tools.connect.resume(&tools.configuration(service)?.name).await?;
             wait_until_running(&tools.connect, service, PATIENCE).await?;
-            tools.say(&format!("{service} runs"))
+            Ok(said(&format!("{service} runs")))
         }
         Verb::Snapshot { table, condition } => tools.snapshot(table, condition.as_deref()).await,
         Verb::Signal { service, kind, data } => tools.signal(service, kind, data).await,
@@ -132,11 +132,6 @@ impl<'a> Tools<'a> {
             known.join(", ")
         );
         Ok(Configuration::load(&self.arguments.folder, service, self.environment)?)
-    }
-
-    fn say(&self, sentence: &str) -> anyhow::Result<ExitCode> {
-        println!("{sentence}");
-        Ok(ExitCode::SUCCESS)
     }
 
     /// The source's own database, as its own role: signals are rows of its own.
@@ -183,10 +178,10 @@ impl<'a> Tools<'a> {
         let signal = Signal::snapshot(&signal_id(), &table, condition);
         send(&self.database(service)?, &signal).await?;
         let rows = condition.map_or("all rows".to_owned(), |condition| format!("rows where {condition}"));
-        self.say(&format!(
+        Ok(said(&format!(
             "signal {}: {service} reads {rows} of {table} again, between the changes that go on",
             signal.id
-        ))
+        )))
     }
 
     async fn signal(&self, service: &str, kind: &str, data: &str) -> anyhow::Result<ExitCode> {
@@ -194,8 +189,13 @@ impl<'a> Tools<'a> {
         self.configuration(service)?;
         let signal = Signal::other(&signal_id(), kind, data);
         send(&self.database(service)?, &signal).await?;
-        self.say(&format!("signal {}: {kind} given to {service}", signal.id))
+        Ok(said(&format!("signal {}: {kind} given to {service}", signal.id)))
     }
+}
+
+fn said(sentence: &str) -> ExitCode {
+    println!("{sentence}");
+    ExitCode::SUCCESS
 }
 
 /// Found again in the worker's log.

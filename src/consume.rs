@@ -93,8 +93,10 @@ impl Parts<'_> {
         own: Option<T>,
     ) -> anyhow::Result<(Surroundings, [PgPool; N], T)> {
         let settings = Settings::read(self.name, &mut self.reader);
-        let registry: Option<String> = self.reader.required("APP_ENV_SCHEMA_REGISTRY_URL", "the registry's Confluent API");
-        let control: Option<SecretString> = self.reader.required("BACKBONE__APP_ENV_DB_URL", "the fleet's control database");
+        let registry: Option<String> =
+            self.reader.required("APP_ENV_SCHEMA_REGISTRY_URL", "the registry's Confluent API");
+        let control: Option<SecretString> =
+            self.reader.required("BACKBONE__APP_ENV_DB_URL", "the fleet's control database");
         let complete = || {
             let databases: Vec<_> = databases.into_iter().collect::<Option<_>>()?;
             Some((settings?, registry?, control?, databases, own?))

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
 use ::identity::Bootstrapped;
+use clap::Subcommand;
 use platform::config::Environment;
 
 /// The identity service's first steps.

@@ -7,6 +7,7 @@ use platform::config::{EXIT_CONFIGURATION, Environment, Invalid};
 
 mod connectors;
 mod consume;
+mod demo;
 mod dev;
 mod doctor;
 mod identity;
@@ -34,6 +35,8 @@ enum Command {
     Connectors(connectors::Arguments),
     /// Identity's first administrator.
     Identity(identity::Arguments),
+    /// Write a catalogue through the public API and watch it arrive; again makes changes and watches those.
+    Demo,
     /// Run every service and consumer in one process, for development.
     Dev,
     /// Run one service (or several) in this process.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Schemas(schemas) => run::blocking(schemas::run(&environment, &schemas)),
         Command::Connectors(connectors) => run::blocking(connectors::run(&environment, &connectors)),
         Command::Identity(identity) => run::blocking(identity::run(&environment, &identity)),
+        Command::Demo => run::blocking(demo::run(&environment)),
         Command::Dev => run::blocking(dev::run(&environment)),
         Command::Serve(serve) => run::blocking(serve::run(&environment, &serve)),
         Command::Consume(consume) => run::blocking(consume::run(&environment, &consume)),

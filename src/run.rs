@@ -56,13 +56,7 @@ impl Settings {
         let ops_port = reader.or("APP_ENV_OPS_PORT", 9_464_u16, "the port of /metrics, /healthz and /readyz");
         let ops_host = reader.or("APP_ENV_OPS_HOST", "127.0.0.1".to_owned(), "the address it listens on");
         let redis = reader.optional::<Url>("APP_ENV_REDIS_URL", "the cache");
-        Some(Self {
-            telemetry: telemetry?,
-            drain: drain?,
-            ops_port: ops_port?,
-            ops_host: ops_host?,
-            redis: redis?,
-        })
+        Some(Self { telemetry: telemetry?, drain: drain?, ops_port: ops_port?, ops_host: ops_host?, redis: redis? })
     }
 }
 

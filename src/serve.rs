@@ -6,9 +6,9 @@ use std::sync::Arc;
 use platform::config::{Environment, Reader};
 use platform::random::SystemRandom;
 use platform::service::Service;
-use shell::kit::Outside;
 use shell::ShellSettings;
 use shell::authority::RemoteAuthority;
+use shell::kit::Outside;
 
 use crate::run::{self, Job, Process};
 

@@ -1,3 +1,6 @@
 //! End to end: a row committed in a source database reaches its targets through Debezium, Kafka and the registry.
 
+mod caches;
+mod inventory_defaults;
 mod merchant_tax;
+mod search_sync;

@@ -50,7 +50,11 @@ async fn a_merchant_reaches_invoices_tax_info_and_an_unchanged_update_is_skipped
     source::insert(&commerce, id, "Phở Thìn", Some("HỘ KINH DOANH PHỞ THÌN")).await;
     let expected: Merchants = [(id, ("Phở Thìn".into(), Some("HỘ KINH DOANH PHỞ THÌN".into())))].into();
     eventually("the tax info", expected.clone(), || tax_info(&stage.invoice.pool, &ids)).await;
-    sqlx::query("update merchant set status = 'SUSPENDED', version = 2 where id = $1").bind(id).execute(&commerce).await.unwrap();
+    sqlx::query("update merchant set status = 'SUSPENDED', version = 2 where id = $1")
+        .bind(id)
+        .execute(&commerce)
+        .await
+        .unwrap();
     let marker = "[handleMerchantCDC] op=u tax unchanged, SKIP";
     let skipped = |lines: String| lines.lines().any(|line| line.contains(marker) && line.contains(&id.to_string()));
     eventually("the marker", true, || async { skipped(consumer.lines()) }).await;
@@ -69,7 +73,11 @@ async fn a_damaged_row_is_repaired_by_a_change_that_changes_nothing() {
     source::insert(&commerce, id, "Bún chả", None).await;
     let expected: Merchants = [(id, ("Bún chả".into(), None))].into();
     eventually("the tax info", expected.clone(), || tax_info(&stage.invoice.pool, &ids)).await;
-    sqlx::query("update tax_info set name = 'damaged' where merchant_id = $1").bind(id).execute(&stage.invoice.pool).await.unwrap();
+    sqlx::query("update tax_info set name = 'damaged' where merchant_id = $1")
+        .bind(id)
+        .execute(&stage.invoice.pool)
+        .await
+        .unwrap();
     sqlx::query("update merchant set version = version + 1 where id = $1").bind(id).execute(&commerce).await.unwrap();
     eventually("the repair", expected, || tax_info(&stage.invoice.pool, &ids)).await;
     consumer.kill().await;
@@ -97,18 +105,18 @@ async fn a_consumer_killed_again_and_again_loses_nothing() {
     ids.sort_unstable();
     ids.dedup();
     eventually("the model", merchants, || tax_info(&stage.invoice.pool, &ids)).await;
-    let parked: i64 = sqlx::query_scalar("select count(*) from parked_change").fetch_one(&stage.backbone.pool).await.unwrap();
+    let parked: i64 =
+        sqlx::query_scalar("select count(*) from parked_change").fetch_one(&stage.backbone.pool).await.unwrap();
     assert_eq!(parked, 0);
     consumer.kill().await;
 }
 
 #[tokio::test]
 async fn wrong_configuration_refuses_to_start_and_names_every_variable() {
-    let consumer = Process::start(&["consume", "merchant-tax"], &[
-        ("APP_ENV_KAFKA_BROKERS", ""),
-        ("INVOICE__APP_ENV_DB_URL", ""),
-        ("APP_ENV_PARK_LIMIT", "many"),
-    ]);
+    let consumer = Process::start(
+        &["consume", "merchant-tax"],
+        &[("APP_ENV_KAFKA_BROKERS", ""), ("INVOICE__APP_ENV_DB_URL", ""), ("APP_ENV_PARK_LIMIT", "many")],
+    );
     eventually("the refusal", true, || async { consumer.lines().contains("APP_ENV_PARK_LIMIT") }).await;
     let lines = consumer.lines();
     assert!(lines.contains("APP_ENV_KAFKA_BROKERS") && lines.contains("INVOICE__APP_ENV_DB_URL"), "{lines}");

@@ -28,8 +28,14 @@ impl Process {
         let mut command = Command::new(binary());
         command.args(arguments).env_clear().envs(stack.pairs()).env("APP_ENV_OPS_PORT", "0");
         command.envs(variables.iter().copied());
-        command.stdin(Stdio::null()).stdout(file.try_clone().expect("a log file is shared")).stderr(file).kill_on_drop(true);
-        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}; run cargo build", binary().display()));
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("a log file is shared"))
+            .stderr(file)
+            .kill_on_drop(true);
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}; run cargo build", binary().display()));
         Self { child, log }
     }
 

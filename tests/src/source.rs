@@ -49,25 +49,33 @@ pub async fn change(commerce: &PgPool, merchants: &mut Merchants, random: &mut S
             merchants.insert(id, (name, tax_name));
         }
         (4..8, Some(id)) => {
-            sqlx::query("update merchant set name = $2, tax_name = $3, version = version + 1, updated_at = now() where id = $1")
-                .bind(id)
-                .bind(&name)
-                .bind(&tax_name)
-                .execute(commerce)
-                .await
-                .expect("an update is committed");
+            sqlx::query(
+                "update merchant set name = $2, tax_name = $3, version = version + 1, updated_at = now() where id = $1",
+            )
+            .bind(id)
+            .bind(&name)
+            .bind(&tax_name)
+            .execute(commerce)
+            .await
+            .expect("an update is committed");
             merchants.insert(id, (name, tax_name));
         }
         (8, Some(id)) => {
-            sqlx::query("update merchant set deleted_at = now(), version = version + 1, updated_at = now() where id = $1")
-                .bind(id)
-                .execute(commerce)
-                .await
-                .expect("a soft delete is committed");
+            sqlx::query(
+                "update merchant set deleted_at = now(), version = version + 1, updated_at = now() where id = $1",
+            )
+            .bind(id)
+            .execute(commerce)
+            .await
+            .expect("a soft delete is committed");
             merchants.remove(&id);
         }
         (_, Some(id)) => {
-            sqlx::query("delete from merchant where id = $1").bind(id).execute(commerce).await.expect("a delete is committed");
+            sqlx::query("delete from merchant where id = $1")
+                .bind(id)
+                .execute(commerce)
+                .await
+                .expect("a delete is committed");
             merchants.remove(&id);
         }
     }
@@ -89,4 +97,35 @@ pub async fn insert(commerce: &PgPool, id: i64, name: &str, tax_name: Option<&st
     .execute(commerce)
     .await
     .expect("an insert is committed");
+}
+
+/// Inserts a product of a merchant, with one variant; answers their ids.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn insert_product(commerce: &PgPool, merchant_id: i64, name: &str) -> (i64, i64) {
+    let (product_id, variant_id) = (id(), id());
+    sqlx::query(
+        "insert into product (id, merchant_id, kind, name, slug, description, status, industry_group, vat_class, created_by,
+                              version, created_at, updated_at)
+         values ($1, $2, 'MENU_ITEM', $3, $1::text, '', 'ACTIVE', 'PRODUCTION_TRANSPORT_FOOD', 'STANDARD', 1, 1, now(), now())",
+    )
+    .bind(product_id)
+    .bind(merchant_id)
+    .bind(name)
+    .execute(commerce)
+    .await
+    .expect("a product is committed");
+    sqlx::query(
+        "insert into variant (id, product_id, merchant_id, sku, name, unit, price, attributes, is_default, position,
+                              created_by, version, created_at, updated_at)
+         values ($1, $2, $3, $1::text, '', 'tô', 65000, '{}', true, 0, 1, 1, now(), now())",
+    )
+    .bind(variant_id)
+    .bind(product_id)
+    .bind(merchant_id)
+    .execute(commerce)
+    .await
+    .expect("a variant is committed");
+    (product_id, variant_id)
 }

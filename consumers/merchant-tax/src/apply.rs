@@ -62,7 +62,8 @@ async fn upsert(
 ) -> Result<(), Fault> {
     let guarded = Guarded::of(rows.iter().map(|(planned, _)| *planned));
     let infos = || rows.iter().map(|(_, info)| *info);
-    let text = |field: fn(&TaxInfo) -> Option<&str>| infos().map(|info| field(info).map(str::to_owned)).collect::<Vec<_>>();
+    let text =
+        |field: fn(&TaxInfo) -> Option<&str>| infos().map(|info| field(info).map(str::to_owned)).collect::<Vec<_>>();
     let written = sqlx::query(UPSERT)
         .bind(infos().map(|info| info.merchant_id).collect::<Vec<_>>())
         .bind(text(|info| info.name.value().map(String::as_str)))

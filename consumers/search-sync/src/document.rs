@@ -144,6 +144,16 @@ mod tests {
         serde_json::from_slice(&body).unwrap()
     }
 
+    /// Whoever reads the index (commerce's search) is tested against this file.
+    #[test]
+    fn the_example_is_what_is_written() {
+        let mut aggregate = Aggregate::for_tests(7_200_000_000_000_000_001, 3, &[(51, 2), (52, 1)]);
+        aggregate.image_id = Some(7_300_000_000_000_000_001);
+        aggregate.variants[1].barcode = Some("8930000000052".to_owned());
+        let example: serde_json::Value = serde_json::from_str(include_str!("../example.json")).unwrap();
+        assert_eq!(json(&aggregate), example);
+    }
+
     #[test]
     fn a_document_has_every_indexed_field() {
         let aggregate = Aggregate::for_tests(7_200_000_000_000_000_001, 3, &[(51, 2), (52, 1)]);

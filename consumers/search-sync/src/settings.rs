@@ -33,13 +33,16 @@ impl Settings {
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let url = reader.required("APP_ENV_TYPESENSE_URL", "where the search engine answers");
         let key = reader.required("APP_ENV_TYPESENSE_API_KEY", "the search engine's key");
-        let collection = reader.or("APP_ENV_TYPESENSE_COLLECTION", "products".to_owned(), "the alias of the collection");
+        let collection =
+            reader.or("APP_ENV_TYPESENSE_COLLECTION", "products".to_owned(), "the alias of the collection");
         let chunk_products = reader.or("APP_ENV_SEARCH_CHUNK_PRODUCTS", 500, "products read together");
         let concurrency = reader.or("APP_ENV_SEARCH_CONCURRENCY", 3, "chunks under way at once");
         let import_bytes = reader.or("APP_ENV_SEARCH_IMPORT_BYTES", 1 << 20, "bytes of documents in one request");
         let timeout = reader.or("APP_ENV_TYPESENSE_TIMEOUT_MS", Duration::from_mins(1), "time for one request");
         if collection.as_deref().is_some_and(|name| !is_name(name)) {
-            reader.fault("APP_ENV_TYPESENSE_COLLECTION must be of letters, digits and _, and must not end in _ and a number");
+            reader.fault(
+                "APP_ENV_TYPESENSE_COLLECTION must be of letters, digits and _, and must not end in _ and a number",
+            );
         }
         for (name, value) in [
             ("APP_ENV_SEARCH_CHUNK_PRODUCTS", chunk_products),
@@ -92,8 +95,10 @@ mod tests {
 
     #[test]
     fn the_defaults_are_complete() {
-        let environment =
-            Environment::from_pairs([("APP_ENV_TYPESENSE_URL", "http://127.0.0.1:1"), ("APP_ENV_TYPESENSE_API_KEY", "k")]);
+        let environment = Environment::from_pairs([
+            ("APP_ENV_TYPESENSE_URL", "http://127.0.0.1:1"),
+            ("APP_ENV_TYPESENSE_API_KEY", "k"),
+        ]);
         let mut reader = Reader::new(&environment);
         let settings = Settings::read(&mut reader);
         let (settings, printed) = reader.finish(settings).unwrap();

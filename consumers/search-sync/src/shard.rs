@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use runtime::Fault;
-use sqlx::postgres::PgTransaction;
 use sqlx::PgPool;
+use sqlx::postgres::PgTransaction;
 use tokio::sync::Notify;
 
 /// How many locks there are. A batch of a thousand products needs most of them whatever their number; a single change

@@ -27,9 +27,6 @@ pub(crate) fn topics() -> Vec<Topic<Touch>> {
         Topic::of::<Merchant>(|row| Touch::Merchant { id: row.id, version: row.version }, no),
         Topic::of::<Category>(|row| Touch::Category { id: row.id, version: row.version }, no),
         Topic::of::<Product>(|row| Touch::Product { id: row.id, version: row.version }, no),
-        Topic::of::<Variant>(
-            |row| Touch::Variant { id: row.id, product_id: row.product_id, version: row.version },
-            no,
-        ),
+        Topic::of::<Variant>(|row| Touch::Variant { id: row.id, product_id: row.product_id, version: row.version }, no),
     ]
 }

@@ -7,6 +7,7 @@ pub mod media;
 pub mod merchant;
 pub mod metric;
 pub mod product;
+pub mod search;
 pub mod settings;
 pub mod slug;
 pub mod tax_code;
@@ -56,13 +57,14 @@ pub(crate) fn path(rest: Arguments<'_>) -> String {
     path
 }
 
-/// Every endpoint of this service, with paths below its base path. Search joins here.
+/// Every endpoint of this service, with paths below its base path.
 #[must_use]
 pub fn endpoints() -> OpenApiRouter<Commerce> {
     OpenApiRouter::new()
         .merge(merchant::routes())
         .merge(category::routes())
         .merge(product::routes())
+        .merge(search::routes())
         .merge(integration::routes())
         .merge(media::routes())
         .merge(units::routes())

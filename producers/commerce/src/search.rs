@@ -19,6 +19,14 @@ use crate::Commerce;
 
 pub use engine::{Engine, EngineSettings};
 
+/// A router whose searches ask this engine. Without one they answer 503.
+pub fn with_engine(router: axum::Router, engine: Option<Engine>) -> axum::Router {
+    match engine {
+        Some(engine) => router.layer(axum::Extension(engine)),
+        None => router,
+    }
+}
+
 pub(crate) fn routes() -> OpenApiRouter<Commerce> {
     OpenApiRouter::new().routes(routes!(find::find))
 }

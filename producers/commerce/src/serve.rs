@@ -13,6 +13,7 @@ use shell::{Kit, Server, ShellSettings};
 use sqlx::PgPool;
 
 use crate::media::StoreError;
+use crate::search::{self, Engine, EngineSettings};
 use crate::{Commerce, CommerceSettings, Store};
 
 /// Why the service does not run.
@@ -40,13 +41,14 @@ pub async fn serve(environment: &Environment, outside: Outside) -> Result<(), Re
     let environment = environment.scoped(Service::COMMERCE.name);
     let mut reader = Reader::new(&environment);
     let (shell, own) = (ShellSettings::read(&mut reader, Service::COMMERCE), CommerceSettings::read(&mut reader));
-    let ((shell, own), printed) = reader.finish(shell.zip(own))?;
+    let engine = EngineSettings::read(&mut reader);
+    let (((shell, own), engine), printed) = reader.finish(shell.zip(own).zip(engine))?;
     tracing::info!(service = Service::COMMERCE.name, configuration = %printed, "configured");
     let (kit, pool) = (Kit::new(Service::COMMERCE, shell, outside), pool(&own)?);
     let commerce = commerce(&kit, &own, pool.clone())?;
     let snowflake = commerce.snowflake.clone();
     let server = Server::bind(&kit).await?;
-    let router = crate::router(&kit, commerce);
+    let router = search::with_engine(crate::router(&kit, commerce), engine.as_ref().and_then(Engine::open));
     let background = tokio::spawn(shell::background(kit, pool, snowflake));
     server.serve(router).await?;
     background.await?;

@@ -113,7 +113,9 @@ fn judge(status: StatusCode, path: &str, message: &str, retry_after: Option<Dura
     }
     let hint = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "; check APP_ENV_TYPESENSE_API_KEY",
-        StatusCode::NOT_FOUND => "; the collection behind the alias is gone: restart search-sync, then snapshot commerce.public.product again",
+        StatusCode::NOT_FOUND => {
+            "; the collection behind the alias is gone: restart search-sync, then snapshot commerce.public.product again"
+        }
         _ => "",
     };
     Fault::Unknown(anyhow!("Typesense answered {status} at {path}: {message}{hint}"))

@@ -11,7 +11,8 @@ async fn a_renamed_or_suspended_merchant_is_seen_in_all_its_products() {
         shop.product(id, &format!("Món {id}"), 45_000).await;
     }
     shop.publish(&[100, 110, 120]).await;
-    shop.run("update merchant set name = 'Quán Cô Tư', status = 'SUSPENDED', version = 2 where id = $1", &[MERCHANT]).await;
+    shop.run("update merchant set name = 'Quán Cô Tư', status = 'SUSPENDED', version = 2 where id = $1", &[MERCHANT])
+        .await;
     let outcome = shop.apply(vec![merchant(MERCHANT, 2)]).await;
     assert_eq!(outcome.entities("imported"), 3);
     assert_eq!(shop.names("*", "merchant_status:=SUSPENDED").await.len(), 3);

@@ -26,7 +26,8 @@ async fn an_engine_that_is_down_is_waited_for() {
 
 #[tokio::test]
 async fn an_engine_under_pressure_is_given_the_time_it_asks_for() {
-    let answer = || async { (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")], "Not Ready or Lagging").into_response() };
+    let answer =
+        || async { (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")], "Not Ready or Lagging").into_response() };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });

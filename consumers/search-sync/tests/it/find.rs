@@ -93,7 +93,10 @@ async fn facets_count_by_category_and_price_within_a_merchant() {
     assert_eq!(counts(0), [(format!("{CATEGORY} Món nước"), 4)]);
     let bands = [("0-20000", 1), ("20000-50000", 2), ("5000000-", 1)].map(|(band, count)| (band.to_owned(), count));
     assert_eq!(counts(1), bands);
-    assert_eq!(shop.names("*", &format!("{scope} && price_min:<=50000 && price_max:>=40000")).await, ["Món 110", "Món 120"]);
+    assert_eq!(
+        shop.names("*", &format!("{scope} && price_min:<=50000 && price_max:>=40000")).await,
+        ["Món 110", "Món 120"]
+    );
     assert_eq!(shop.names("*", "merchant_id:=9").await, ["Món 200"]);
 }
 

@@ -75,7 +75,8 @@ async fn pass(State(door): State<Door>, request: Request) -> (StatusCode, Bytes)
         door.opened.notified().await;
     }
     let key = parts.headers["x-typesense-api-key"].clone();
-    let answer = door.http.request(parts.method, url).header("x-typesense-api-key", key).body(body).send().await.unwrap();
+    let answer =
+        door.http.request(parts.method, url).header("x-typesense-api-key", key).body(body).send().await.unwrap();
     (answer.status(), answer.bytes().await.unwrap())
 }
 

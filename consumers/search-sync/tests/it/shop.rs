@@ -251,7 +251,9 @@ impl Drop for Shop {
             let http = reqwest::Client::new();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {
-                for path in [format!("collections/{}_1", settings.collection), format!("aliases/{}", settings.collection)] {
+                for path in
+                    [format!("collections/{}_1", settings.collection), format!("aliases/{}", settings.collection)]
+                {
                     let request = http.delete(format!("{}{path}", settings.url));
                     request.header("x-typesense-api-key", settings.key.expose_secret()).send().await.ok()?;
                 }

@@ -54,6 +54,12 @@ struct Parts {
 }
 
 impl Engine {
+    /// With an HTTP client of its own; see [`Engine::new`].
+    #[must_use]
+    pub fn open(settings: &EngineSettings) -> Option<Self> {
+        Self::new(settings, Client::new())
+    }
+
     /// Connects to nothing yet. Nothing when the key cannot be sent in a header.
     #[must_use]
     pub fn new(settings: &EngineSettings, http: Client) -> Option<Self> {

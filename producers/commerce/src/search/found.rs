@@ -148,9 +148,12 @@ mod tests {
         let found = serde_json::to_value(answer.shown(2)).unwrap();
         assert_eq!(found["items"][0]["merchant_id"], "7100000000000000001");
         assert_eq!(found["items"][0]["categories"][1], json!({ "id": "4", "name": "Thực đơn" }));
-        assert_eq!(found["facets"]["prices"], json!([
-            { "from": 0, "to": 20_000, "count": 2 }, { "from": 5_000_000, "to": null, "count": 1 },
-        ]));
+        assert_eq!(
+            found["facets"]["prices"],
+            json!([
+                { "from": 0, "to": 20_000, "count": 2 }, { "from": 5_000_000, "to": null, "count": 1 },
+            ])
+        );
         assert_eq!(found["facets"]["categories"], json!([{ "id": "5", "name": "Món nước", "count": 2 }]));
         assert_eq!((&found["found"], &found["page"]), (&json!(3), &json!(2)));
     }

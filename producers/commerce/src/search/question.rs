@@ -27,7 +27,8 @@ const FIELDS: [(&str, u8, u8); 8] = [
     ("category_names_folded", 2, 1),
 ];
 
-const SHOWN: &str = "id,merchant_id,merchant_name,name,slug,kind,status,image_id,category_labels,price_min,price_max,variants";
+const SHOWN: &str =
+    "id,merchant_id,merchant_name,name,slug,kind,status,image_id,category_labels,price_min,price_max,variants";
 
 /// What is looked for.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]

@@ -168,6 +168,8 @@ fn is_harmless(operation: &Operation, status: u16) -> bool {
     match operation.id.as_str() {
         "create_merchant" => status == 201,
         "list_wards" => status == 200,
+        // There is no engine here; search.rs tests who finds what with one.
+        "search_products" => matches!(status, 200 | 503),
         _ if names_no_row => status == 200,
         _ => matches!(status, 403 | 404),
     }

@@ -11,5 +11,6 @@ mod lists;
 mod media;
 mod merchants;
 mod products;
+mod search;
 mod shop;
 mod summary;
