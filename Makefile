@@ -42,7 +42,7 @@ lint: ## format and clippy, warnings are errors
 
 boundaries: ## who may depend on whom
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; else echo "cargo-deny is absent: bans, licenses and sources not checked"; fi
-	cargo test --locked -p boundaries
+	cargo test --locked -p backbone --test it boundaries::
 
 schemas: ## what is in schemas/ against the registry
 	@stack/run sluice schemas check
