@@ -229,7 +229,7 @@ impl Connect {
         let mut attempt = 1;
         loop {
             match self.once(method.clone(), path, body.as_ref()).await {
-                Err(ConnectError::Refused { status: 409, .. }) if attempt < REBALANCE_ATTEMPTS => {
+                Err(error) if is_rebalance(&error) && attempt < REBALANCE_ATTEMPTS => {
                     attempt += 1;
                     tokio::time::sleep(REBALANCE_PAUSE).await;
                 }
@@ -256,6 +256,15 @@ impl Connect {
         let answer: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         let message = answer.get("message").and_then(Value::as_str).unwrap_or("no reason given");
         Err(ConnectError::Refused { status: status.as_u16(), message: trace::refusal(message) })
+    }
+}
+
+/// While the workers share out tasks anew, Connect answers 409, or 500 with this sentence where it learns of it halfway.
+fn is_rebalance(error: &ConnectError) -> bool {
+    match error {
+        ConnectError::Refused { status: 409, .. } => true,
+        ConnectError::Refused { status: 500, message } => message.contains("rebalance is expected"),
+        _ => false,
     }
 }
 
