@@ -78,11 +78,10 @@ struct Above {
 
 fn above(inner: &Inner, table: Table, plans: &[Planned<Plan>]) -> Vec<Above> {
     let of = |planned: &Planned<Plan>| {
-        let (id, version) = match (table, planned.plan) {
-            (Table::Merchant, Plan::Merchant { id, version }) | (Table::Category, Plan::Category { id, version }) => {
-                (id, version)
-            }
-            _ => return None,
+        let ((Table::Merchant, Plan::Merchant { id, version }) | (Table::Category, Plan::Category { id, version })) =
+            (table, planned.plan)
+        else {
+            return None;
         };
         let since = version.and_then(|version| match table {
             Table::Merchant => inner.memory.merchant_since(id, version),
@@ -121,9 +120,9 @@ async fn sync_below(inner: &Arc<Inner>, table: Table, above: &[Above], done: &mu
 ///
 /// No chunk is given up half way: after a fault none is begun, and those under way are waited for.
 async fn sync(inner: &Arc<Inner>, mut wishes: Vec<Wish>, done: &mut Done) -> Result<(), Fault> {
-    let wished = wishes.len();
+    let before = wishes.len();
     wishes.retain(|wish| !wish.is_granted(&inner.memory));
-    done.current += u64::try_from(wished - wishes.len()).unwrap_or_default();
+    done.current += u64::try_from(before - wishes.len()).unwrap_or_default();
     let mut chunks = wish::chunks(wishes, inner.settings.chunk_products);
     if !chunks.is_empty() {
         // partitions that are applied at the same time begin with different shards

@@ -140,7 +140,7 @@ mod tests {
     fn json(aggregate: &Aggregate) -> serde_json::Value {
         let mut body = Vec::new();
         write(aggregate, &mut body).unwrap();
-        assert_eq!(body.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(String::from_utf8_lossy(&body).lines().count(), 1);
         serde_json::from_slice(&body).unwrap()
     }
 

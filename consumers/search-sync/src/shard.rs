@@ -69,7 +69,9 @@ impl Reservations {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let free = shards.iter().all(|shard| busy.get(index(*shard)) == Some(&false));
         if free {
-            shards.iter().for_each(|shard| busy[index(*shard)] = true);
+            for shard in shards {
+                busy[index(*shard)] = true;
+            }
         }
         free
     }
@@ -84,7 +86,9 @@ impl Reserved<'_> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         let mut busy = self.of.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shards.iter().for_each(|shard| busy[index(*shard)] = false);
+        for shard in &self.shards {
+            busy[index(*shard)] = false;
+        }
         drop(busy);
         self.of.freed.notify_waiters();
     }

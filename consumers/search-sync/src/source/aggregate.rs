@@ -8,7 +8,6 @@ use sqlx::{FromRow, PgPool, Row as _};
 
 /// A product as it stands in the source, deleted ones too.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "the source's columns")]
 pub(crate) struct Aggregate {
     pub(crate) id: i64,
     pub(crate) version: i64,

@@ -31,7 +31,6 @@ pub struct EngineSettings {
 
 impl EngineSettings {
     /// Reads the settings. Without `APP_ENV_TYPESENSE_URL` there is no engine, and a search answers 503.
-    #[expect(clippy::option_option, reason = "outer: a fault was noted; inner: there is no engine")]
     pub fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
         let Some(url) = reader.optional("APP_ENV_TYPESENSE_URL", "where the search engine answers")? else {
             return Some(None);
