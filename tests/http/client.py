@@ -35,7 +35,7 @@ def main():
             return importlib.import_module(f"{api}.{path}").sync_detailed(*arguments, client=client, **named)
 
         new = models.CreateMerchant(
-            name="Cà phê Giảng", industry=models.Industry.FOODSERVICE, taxpayer=models.Taxpayer.HOUSEHOLD
+            name="Cà phê Giảng", industry=models.Industry.FOOD_SERVICE, taxpayer=models.Taxpayer.HOUSEHOLD
         )
         key = str(uuid.uuid4())
         created = call("merchants.create_merchant", body=new, idempotency_key=key)
