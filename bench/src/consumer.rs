@@ -1,6 +1,7 @@
 //! The consumer that is measured: the runtime as every consumer has it, and an effect as merchant-tax has it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use platform::clock::SystemClock;
@@ -82,7 +83,14 @@ pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<
     let ((logs, mut settings), _) = reader.finish(read)?;
     settings.group.clone_from(&arguments.group);
     telemetry::install_logs(&logs);
-    let _metrics = telemetry::install_metrics().context("cannot install the metrics recorder")?;
+    let metrics = telemetry::install_metrics().context("cannot install the metrics recorder")?;
+    // nobody scrapes here, and what is not scraped is kept
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            metrics.run_upkeep();
+        }
+    });
     let pool = |database: &str| {
         let settings = PoolSettings::named(NAME).max_connections(8);
         platform::postgres::connect(&stack.url(database), &settings)

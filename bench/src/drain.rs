@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use sqlx::{Connection as _, PgConnection};
 
+use crate::compare;
 use crate::connect::Connect;
 use crate::process::{self, Consumer};
 use crate::report::{self, Table, verdict};
 use crate::source::{Source, configuration};
 use crate::stack::Stack;
-use crate::compare;
 
 /// How many rows the source has; each is inserted, then updated once.
 const ROWS: i64 = 300_000;
@@ -45,6 +45,7 @@ struct Drained {
     seconds: f64,
     cpu_seconds: f64,
     peak_mb: f64,
+    nice: i32,
     load: String,
 }
 
@@ -105,7 +106,7 @@ fn say(who: &str, turn: u32, drained: &Drained) {
 async fn fill(source: &Source<'_>) -> anyhow::Result<()> {
     if source.records()? == EVENTS {
         println!("the backlog of {EVENTS} events is there");
-        return Ok(());
+        return source.disconnect().await;
     }
     source.remake().await?;
     source.connect().await?;
@@ -123,10 +124,12 @@ async fn fill(source: &Source<'_>) -> anyhow::Result<()> {
 async fn goal(stack: &Stack, source: &Source<'_>) -> anyhow::Result<Goal> {
     let mut connection = stack.connection(source.name).await?;
     let ids = source.last_ids()?;
-    let prices = sqlx::query_scalar("select v.price from unnest($1::bigint[]) with ordinality i (id, n) join variant v using (id) order by n")
-        .bind(&ids)
-        .fetch_all(&mut connection)
-        .await?;
+    let prices = sqlx::query_scalar(
+        "select v.price from unnest($1::bigint[]) with ordinality i (id, n) join variant v using (id) order by n",
+    )
+    .bind(&ids)
+    .fetch_all(&mut connection)
+    .await?;
     let whole = whole(&mut connection).await?;
     connection.close().await?;
     Ok(Goal { ids, prices, whole })
@@ -156,7 +159,9 @@ async fn await_goal(stack: &Stack, target: &str, goal: &Goal, pid: u32) -> anyho
         .fetch_one(&mut connection)
         .await;
         // the sink makes its table itself, after a while
-        if arrived.is_ok_and(|arrived| arrived == goal.ids.len() as i64) && whole(&mut connection).await? == goal.whole {
+        if arrived.is_ok_and(|arrived| usize::try_from(arrived) == Ok(goal.ids.len()))
+            && whole(&mut connection).await? == goal.whole
+        {
             connection.close().await?;
             return Ok(());
         }
@@ -173,7 +178,8 @@ async fn by_consumer(stack: &Stack, source: &Source<'_>, goal: &Goal, turn: u32)
     let seconds = began.elapsed().as_secs_f64();
     let cpu_seconds = process::cpu(consumer.pid())?.as_secs_f64();
     let peak_mb = process::megabytes(consumer.pid(), "status", "VmHWM")?;
-    let drained = Drained { seconds, cpu_seconds, peak_mb, load: report::load() };
+    let nice = process::niceness(consumer.pid())?;
+    let drained = Drained { seconds, cpu_seconds, peak_mb, nice, load: report::load() };
     consumer.stop()?;
     let rows = compare::same(stack, source.name, TARGET).await?;
     anyhow::ensure!(i64::try_from(rows)? == ROWS, "{TARGET} holds {rows} rows");
@@ -188,15 +194,17 @@ async fn by_sink(stack: &Stack, source: &Source<'_>, goal: &Goal, turn: u32) -> 
     stack.fresh_database(SINK).await?;
     stack.checkpoint().await?;
     let config = configuration(stack, include_str!("../sink.json"), &[("TOPIC", &source.topic()), ("TARGET", SINK)])?;
+    process::set_niceness(pid, process::niceness(std::process::id())?)?;
     process::forget_peak(pid);
     let before = process::cpu(pid)?;
     let began = Instant::now();
     connect.apply(&name, &config).await?;
     await_goal(stack, SINK, goal, pid).await?;
     let seconds = began.elapsed().as_secs_f64();
-    let cpu_seconds = (process::cpu(pid)? - before).as_secs_f64();
+    let cpu_seconds = process::cpu(pid)?.saturating_sub(before).as_secs_f64();
     let peak_mb = process::megabytes(pid, "status", "VmHWM")?;
-    let drained = Drained { seconds, cpu_seconds, peak_mb, load: report::load() };
+    let nice = process::niceness(pid)?;
+    let drained = Drained { seconds, cpu_seconds, peak_mb, nice, load: report::load() };
     connect.delete(&name).await?;
     let rows = compare::same(stack, source.name, SINK).await?;
     anyhow::ensure!(i64::try_from(rows)? == ROWS, "{SINK} holds {rows} rows");
@@ -204,7 +212,8 @@ async fn by_sink(stack: &Stack, source: &Source<'_>, goal: &Goal, turn: u32) -> 
 }
 
 fn publish(load: &str, ours: &[Drained], theirs: &[Drained]) -> anyhow::Result<()> {
-    let mut runs = Table::new(["run", "who", "seconds", "events/s", "us CPU/event", "peak MB", "load average"]);
+    let mut runs =
+        Table::new(&["run", "who", "seconds", "events/s", "us CPU/event", "peak MB", "nice", "load average"]);
     for (turn, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         for (who, drained) in [("JDBC sink", theirs), ("sluice", ours)] {
             runs.row([
@@ -214,6 +223,7 @@ fn publish(load: &str, ours: &[Drained], theirs: &[Drained]) -> anyhow::Result<(
                 format!("{:.0}", drained.per_second()),
                 format!("{:.1}", drained.cpu_us()),
                 format!("{:.0}", drained.peak_mb),
+                drained.nice.to_string(),
                 drained.load.clone(),
             ]);
         }
@@ -222,7 +232,7 @@ fn publish(load: &str, ours: &[Drained], theirs: &[Drained]) -> anyhow::Result<(
     let least = |drained: &[Drained]| drained.iter().map(Drained::cpu_us).fold(f64::INFINITY, f64::min);
     let peak = ours.iter().map(|drained| drained.peak_mb).fold(0.0, f64::max);
     let (rate, cpu) = (best(ours) / best(theirs), least(ours) / least(theirs));
-    let mut targets = Table::new(["what", "sluice", "JDBC sink", "ratio", "target", ""]);
+    let mut targets = Table::new(&["what", "sluice", "JDBC sink", "ratio", "target", ""]);
     targets.row([
         "events/s, best run of each".to_owned(),
         format!("{:.0}", best(ours)),

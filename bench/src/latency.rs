@@ -256,9 +256,11 @@ fn say(measured: &Measured, run: u32) {
 
 fn publish(load: &str, best: &[Measured], arguments: &Arguments) -> anyhow::Result<()> {
     let head = ["commits/s", "reached", "what", "commit -> effect, ms", "Debezium alone, ms", "ratio", "target", ""];
-    let mut table = Table::new(head);
+    let mut table = Table::new(&head);
     for measured in best {
-        for (name, share, target) in [("p50", 0.5, Some(15.0)), ("p95", 0.95, None), ("p99", 0.99, Some(50.0)), ("max", 1.0, None)] {
+        for (name, share, target) in
+            [("p50", 0.5, Some(15.0)), ("p95", 0.95, None), ("p99", 0.99, Some(50.0)), ("max", 1.0, None)]
+        {
             let (effect, kafka) = (percentile(&measured.visible, share), percentile(&measured.kafka, share));
             table.row([
                 measured.rate.to_string(),
@@ -275,7 +277,10 @@ fn publish(load: &str, best: &[Measured], arguments: &Arguments) -> anyhow::Resu
     let lost: usize = best.iter().map(|measured| measured.lost).sum();
     let loads: Vec<String> = best.iter().map(|m| format!("{} at {}/s", m.load, m.rate)).collect();
     let notes = [
-        format!("{} s at each rate, {} runs, the one with the lower p99 is shown; changes never seen: {lost}.", arguments.seconds, arguments.runs),
+        format!(
+            "{} s at each rate, {} runs, the one with the lower p99 is shown; changes never seen: {lost}.",
+            arguments.seconds, arguments.runs
+        ),
         format!("Load average at the end of the runs shown: {}.", loads.join(", ")),
     ];
     report::publish("latency", load, &[&table], &notes)

@@ -38,11 +38,8 @@ enum Verb {
 
 fn main() -> anyhow::Result<()> {
     // the same runtime that `sluice consume` has
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(16)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(16).enable_all().build()?;
     runtime.block_on(async {
         platform::tls::install();
         let stack = stack::Stack::of_process()?;

@@ -34,6 +34,27 @@ pub(crate) fn forget_peak(pid: u32) {
     let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
 }
 
+/// How willingly a process gives way to others (its nice value).
+pub(crate) fn niceness(pid: u32) -> anyhow::Result<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit_once(')').context("a stat line without a name")?.1;
+    Ok(fields.split_whitespace().nth(16).context("a stat line that is too short")?.parse()?)
+}
+
+/// Gives every thread of a process this nice value, so that two that are compared get the same share of a busy machine.
+pub(crate) fn set_niceness(pid: u32, nice: i32) -> anyhow::Result<()> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"))?
+        .filter_map(|thread| thread.ok()?.file_name().into_string().ok());
+    // a thread that has ended meanwhile is none to complain of
+    Command::new("renice")
+        .args(["-n", &nice.to_string(), "-p"])
+        .args(threads)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    Ok(())
+}
+
 /// The consumer, running.
 pub(crate) struct Consumer(Child);
 

@@ -18,7 +18,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
 
 /// Every crate of the house: its folder, and what it depends on outside its tests.
 fn crates() -> BTreeMap<String, (String, Vec<String>)> {
-    let metadata: Value = serde_json::from_str(&output("cargo", &["metadata", "--no-deps", "--format-version", "1"])).unwrap();
+    let metadata: Value =
+        serde_json::from_str(&output("cargo", &["metadata", "--no-deps", "--format-version", "1"])).unwrap();
     let crates = metadata["packages"].as_array().unwrap().iter().map(|package| {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap());
         let folder = manifest.parent().unwrap().strip_prefix(root()).unwrap().to_str().unwrap().to_owned();

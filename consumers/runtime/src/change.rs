@@ -1,6 +1,7 @@
 //! One committed change of one entity, as a consumer sees it.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use schemas::position::Position;
@@ -26,7 +27,7 @@ impl fmt::Display for Coordinates {
 /// the key's schema, which a rebuilt registry changes.
 ///
 /// Its text form, `<topic>/<column>[,<column>...]`, is what is persisted; docs/decisions/0001-positions.md gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EntityKey {
     topic: Arc<str>,
     key: Arc<str>,
@@ -51,10 +52,23 @@ impl EntityKey {
         &self.key
     }
 
+    /// The text form, made at once: what `to_string` answers, without its growing steps.
+    #[must_use]
+    pub fn text(&self) -> String {
+        [&*self.topic, "/", &*self.key].concat()
+    }
+
     /// The id, for a table whose primary key is one integer column; `None` for any other.
     #[must_use]
     pub fn id(&self) -> Option<i64> {
         self.key.parse().ok()
+    }
+}
+
+impl Hash for EntityKey {
+    /// Sets of entities are those of a topic or two: the topic would be hashed for every record and tell nothing.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
     }
 }
 
@@ -101,6 +115,7 @@ mod tests {
     fn an_entity_is_named_by_topic_and_decoded_key() {
         let entity = EntityKey::new("commerce.public.merchant".into(), "42");
         assert_eq!(entity.to_string(), "commerce.public.merchant/42");
+        assert_eq!(entity.text(), entity.to_string());
         assert_eq!(entity.id(), Some(42));
     }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use platform::metric;
 
 use crate::consumer::Consumer;
-use crate::lane::{Pause, State};
+use crate::lane::State;
 use crate::parking;
 use crate::worker::Worker;
 
@@ -74,7 +74,7 @@ async fn round<C: Consumer>(worker: &Arc<Worker<C>>, id: &str) -> sqlx::Result<(
         let Some(lane) = worker.lane(&command.topic, command.partition) else { continue };
         let outcome = match command.verb.as_str() {
             "pause" => {
-                lane.pause(Pause::OPERATOR);
+                lane.pause_by_operator();
                 note_paused(&worker.control, worker.name(), &command).await?;
                 "paused".to_owned()
             }
@@ -85,7 +85,13 @@ async fn round<C: Consumer>(worker: &Arc<Worker<C>>, id: &str) -> sqlx::Result<(
             }
             other => format!("refused: this worker knows no command `{other}`"),
         };
-        tracing::info!(consumer = worker.name(), command = command.id, verb = command.verb, outcome, "a command was carried out");
+        tracing::info!(
+            consumer = worker.name(),
+            command = command.id,
+            verb = command.verb,
+            outcome,
+            "a command was carried out"
+        );
         finish(&worker.control, command.id, id, &outcome).await?;
     }
     worker.parked.begin_refresh();
@@ -127,12 +133,14 @@ async fn open(executor: impl PgExecutor<'_>, consumer: &str) -> sqlx::Result<Vec
 }
 
 async fn finish(executor: impl PgExecutor<'_>, id: i64, by: &str, outcome: &str) -> sqlx::Result<()> {
-    sqlx::query("update command set finished_at = now(), finished_by = $2, outcome = $3 where id = $1 and finished_at is null")
-        .bind(id)
-        .bind(by)
-        .bind(outcome)
-        .execute(executor)
-        .await?;
+    sqlx::query(
+        "update command set finished_at = now(), finished_by = $2, outcome = $3 where id = $1 and finished_at is null",
+    )
+    .bind(id)
+    .bind(by)
+    .bind(outcome)
+    .execute(executor)
+    .await?;
     Ok(())
 }
 
@@ -198,5 +206,6 @@ async fn report<C: Consumer>(worker: &Arc<Worker<C>>, id: &str) -> sqlx::Result<
 
 /// The machine's name as the kernel knows it; a pod's name in Kubernetes.
 fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }

@@ -22,7 +22,12 @@ impl Epochs {
         .await?;
         let mut epochs = Self::default();
         for row in rows {
-            epochs.declare(row.try_get("topic")?, row.try_get("partition")?, row.try_get("from_offset")?, row.try_get("epoch")?);
+            epochs.declare(
+                row.try_get("topic")?,
+                row.try_get("partition")?,
+                row.try_get("from_offset")?,
+                row.try_get("epoch")?,
+            );
         }
         Ok(epochs)
     }

@@ -1,7 +1,8 @@
 //! The changes of a partition that wait to be applied, folded: many changes of an entity become one write.
 
-use std::collections::{HashMap, HashSet};
-use std::collections::hash_map::Entry;
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 
 use crate::change::{Change, Effect, EntityKey};
 use crate::frontier::Fingerprint;
@@ -25,7 +26,7 @@ pub struct Poison {
 #[derive(Debug)]
 pub struct Fold<R> {
     /// The last change of each entity.
-    pub changes: HashMap<EntityKey, Change<R>>,
+    pub changes: Changes<R>,
     /// What cannot be applied, in the partition's order.
     pub poison: Vec<Poison>,
     /// The entities of what cannot be applied.
@@ -49,7 +50,7 @@ pub struct Fold<R> {
 impl<R> Default for Fold<R> {
     fn default() -> Self {
         Self {
-            changes: HashMap::new(),
+            changes: Changes::default(),
             poison: Vec::new(),
             set_aside: HashSet::new(),
             first_offset: 0,
@@ -63,8 +64,78 @@ impl<R> Default for Fold<R> {
     }
 }
 
-/// What an entity costs in a fold apart from its row: key, map slot, coordinates, position.
+/// What an entity costs in a fold apart from its row: key, slot, coordinates, position, and what the allocator adds.
 const ENTITY_BYTES: usize = 256;
+
+/// The last change of each entity.
+///
+/// Each change lies in a box of its own and the set holds nothing but the boxes: growing it moves pointers and not rows,
+/// and a change's memory is free for the next fold as soon as the change is applied.
+#[derive(Debug)]
+pub struct Changes<R>(HashSet<ByEntity<R>>);
+
+/// A change, found by its entity.
+#[derive(Debug)]
+struct ByEntity<R>(Box<Change<R>>);
+
+impl<R> PartialEq for ByEntity<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.entity == other.0.entity
+    }
+}
+
+impl<R> Eq for ByEntity<R> {}
+
+impl<R> Hash for ByEntity<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.entity.hash(state);
+    }
+}
+
+impl<R> Borrow<EntityKey> for ByEntity<R> {
+    fn borrow(&self) -> &EntityKey {
+        &self.0.entity
+    }
+}
+
+impl<R> Default for Changes<R> {
+    fn default() -> Self {
+        Self(HashSet::new())
+    }
+}
+
+impl<R> Changes<R> {
+    /// How many entities were changed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when none was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The change of an entity.
+    #[must_use]
+    pub fn get(&self, entity: &EntityKey) -> Option<&Change<R>> {
+        self.0.get(entity).map(|found| &*found.0)
+    }
+
+    /// Every change, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Change<R>> {
+        self.0.iter().map(|found| &*found.0)
+    }
+
+    /// Every change, ordered by entity, so that two workers lock rows in the same order.
+    #[must_use]
+    pub fn into_ordered(self) -> Vec<Box<Change<R>>> {
+        let mut changes: Vec<_> = self.0.into_iter().map(|found| found.0).collect();
+        changes.sort_unstable_by(|a, b| a.entity.cmp(&b.entity));
+        changes
+    }
+}
 
 impl<R> Fold<R> {
     /// True when nothing was read.
@@ -87,27 +158,23 @@ impl<R> Fold<R> {
     ///
     /// The newer position wins, not the later record: a topic may hold old events after new ones.
     pub fn push(&mut self, mut change: Change<R>, bytes: usize, inherit: fn(&mut R, R)) {
-        match self.changes.entry(change.entity.clone()) {
-            Entry::Vacant(slot) => {
-                slot.insert(change);
-                self.bytes += bytes + ENTITY_BYTES;
+        let Some(ByEntity(mut kept)) = self.changes.0.take(&change.entity) else {
+            self.changes.0.insert(ByEntity(Box::new(change)));
+            self.bytes += bytes + ENTITY_BYTES;
+            return;
+        };
+        self.folded += 1;
+        if change.position >= kept.position {
+            let earlier = std::mem::replace(&mut kept.effect, Effect::Delete);
+            if let (Effect::Upsert { row, update }, Effect::Upsert { row: earlier, update: was_update }) =
+                (&mut change.effect, earlier)
+            {
+                inherit(row, earlier);
+                *update &= was_update;
             }
-            Entry::Occupied(mut slot) => {
-                self.folded += 1;
-                if change.position < slot.get().position {
-                    return;
-                }
-                let earlier = slot.get_mut();
-                if let (Effect::Upsert { row, update }, Effect::Upsert { .. }) = (&mut change.effect, &earlier.effect) {
-                    let earlier = std::mem::replace(&mut earlier.effect, Effect::Delete);
-                    if let Effect::Upsert { row: earlier, update: was_update } = earlier {
-                        inherit(row, earlier);
-                        *update &= was_update;
-                    }
-                }
-                slot.insert(change);
-            }
+            *kept = change;
         }
+        self.changes.0.insert(ByEntity(kept));
     }
 
     /// Sets a record aside to be parked.
@@ -126,6 +193,8 @@ impl<R> Fold<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::change::Coordinates;
     use proptest::prelude::*;
@@ -170,20 +239,22 @@ mod tests {
         ]);
         assert_eq!(fold.changes.len(), 2);
         assert_eq!(fold.folded, 1);
-        let first = fold.changes.values().find(|c| c.entity.key() == "1").unwrap();
+        let first = fold.changes.iter().find(|c| c.entity.key() == "1").unwrap();
         assert_eq!(first.effect, upsert(Field::Value("c"), 3));
     }
 
     #[test]
     fn an_unchanged_field_inherits_the_earlier_value() {
-        let fold = fold_of([change("1", 1, upsert(Field::Value("long"), 1)), change("1", 2, upsert(Field::Unchanged, 2))]);
-        assert_eq!(fold.changes.values().next().unwrap().effect, upsert(Field::Value("long"), 2));
+        let fold =
+            fold_of([change("1", 1, upsert(Field::Value("long"), 1)), change("1", 2, upsert(Field::Unchanged, 2))]);
+        assert_eq!(fold.changes.iter().next().unwrap().effect, upsert(Field::Value("long"), 2));
     }
 
     #[test]
     fn an_old_event_after_a_new_one_changes_nothing() {
-        let fold = fold_of([change("1", 9, upsert(Field::Value("new"), 9)), change("1", 3, upsert(Field::Value("old"), 3))]);
-        assert_eq!(fold.changes.values().next().unwrap().effect, upsert(Field::Value("new"), 9));
+        let fold =
+            fold_of([change("1", 9, upsert(Field::Value("new"), 9)), change("1", 3, upsert(Field::Value("old"), 3))]);
+        assert_eq!(fold.changes.iter().next().unwrap().effect, upsert(Field::Value("new"), 9));
     }
 
     #[test]
@@ -193,7 +264,7 @@ mod tests {
             change("1", 2, Effect::Delete),
             change("1", 3, upsert(Field::Unchanged, 3)),
         ]);
-        assert_eq!(fold.changes.values().next().unwrap().effect, upsert(Field::Unchanged, 3));
+        assert_eq!(fold.changes.iter().next().unwrap().effect, upsert(Field::Unchanged, 3));
     }
 
     proptest! {
@@ -213,7 +284,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(fold.changes.len(), model.len());
-            for change in fold.changes.values() {
+            for change in fold.changes.iter() {
                 let (lsn, value) = model[change.entity.key()];
                 prop_assert_eq!(change.position.lsn, lsn);
                 let got = match &change.effect { Effect::Upsert { row, .. } => Some(row.1), Effect::Delete => None };

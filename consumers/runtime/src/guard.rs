@@ -49,9 +49,11 @@ pub struct Guarded {
 impl Guarded {
     /// The entities and positions of plans.
     pub fn of<'p, P: 'p>(plans: impl IntoIterator<Item = &'p Planned<P>>) -> Self {
-        let mut guarded = Self::default();
+        let plans = plans.into_iter();
+        let (least, _) = plans.size_hint();
+        let mut guarded = Self { entities: Vec::with_capacity(least), positions: Positions::with_capacity(least) };
         for planned in plans {
-            guarded.entities.push(planned.entity.to_string());
+            guarded.entities.push(planned.entity.text());
             guarded.positions.push(planned.position);
         }
         guarded

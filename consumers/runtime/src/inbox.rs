@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use schemas::registry::Registry;
 
+use crate::budget::{Budget, Share};
 use crate::change::{Coordinates, EntityKey};
 use crate::epoch::PartitionEpochs;
 use crate::fold::{Fold, Poison};
@@ -95,11 +96,11 @@ impl<R: 'static> Reading<R> {
             Ok(entity) => Some(entity),
             Err(NotAChange::SchemaNeeded(id)) => {
                 let Some(reason) = unknown.get(&id) else { return Err(id) };
-                self.set_aside(fold, record, None, Cause::UnknownSchema, reason.clone());
+                set_aside(fold, record, None, Cause::UnknownSchema, reason.clone());
                 None
             }
             Err(fault) => {
-                self.set_aside(fold, record, None, Cause::Undecodable, fault.to_string());
+                set_aside(fold, record, None, Cause::Undecodable, fault.to_string());
                 None
             }
         };
@@ -124,7 +125,7 @@ impl<R: 'static> Reading<R> {
         };
         if fold.is_set_aside(&entity) || self.parked.contains(&entity) {
             let detail = "an earlier change of this entity is parked".to_owned();
-            self.set_aside(fold, record, Some(entity), Cause::Follows, detail);
+            set_aside(fold, record, Some(entity), Cause::Follows, detail);
             return Ok(());
         }
         let epoch = self.epochs.at(record.offset);
@@ -133,9 +134,9 @@ impl<R: 'static> Reading<R> {
             Ok(change) => fold.push(change, value.len(), self.inherit),
             Err(NotAChange::SchemaNeeded(id)) => {
                 let Some(reason) = unknown.get(&id) else { return Err(id) };
-                self.set_aside(fold, record, Some(entity), Cause::UnknownSchema, reason.clone());
+                set_aside(fold, record, Some(entity), Cause::UnknownSchema, reason.clone());
             }
-            Err(fault) => self.set_aside(fold, record, Some(entity), Cause::Undecodable, fault.to_string()),
+            Err(fault) => set_aside(fold, record, Some(entity), Cause::Undecodable, fault.to_string()),
         }
         Ok(())
     }
@@ -143,17 +144,10 @@ impl<R: 'static> Reading<R> {
     fn coordinates(&self, offset: i64) -> Coordinates {
         Coordinates { topic: self.topic.name().clone(), partition: self.partition, offset }
     }
+}
 
-    fn set_aside(
-        &self,
-        fold: &mut Fold<R>,
-        record: &Incoming<'_>,
-        entity: Option<EntityKey>,
-        cause: Cause,
-        detail: String,
-    ) {
-        fold.set_aside(Poison { record: (record.own)(), entity, cause, detail });
-    }
+fn set_aside<R>(fold: &mut Fold<R>, record: &Incoming<'_>, entity: Option<EntityKey>, cause: Cause, detail: String) {
+    fold.set_aside(Poison { record: (record.own)(), entity, cause, detail });
 }
 
 /// What a partition has received and not yet applied.
@@ -167,20 +161,26 @@ pub struct Inbox<R> {
     /// Whether records are queued rather than folded.
     pub queuing: bool,
     queue_bytes: usize,
-    limit_bytes: usize,
+    share: Share,
 }
 
+/// What was queued is worth about this much at most: what waits for a schema or for a closer look is not worth fetching
+/// much more of.
+const QUEUE_BYTES: usize = 1 << 20;
+/// From this much on a partition is paused when the budget is spent.
+const WEIGHTY_BYTES: usize = 256 << 10;
+
 impl<R: 'static> Inbox<R> {
-    /// An empty inbox that is closed, and full at about `limit_bytes`.
+    /// An empty inbox that is closed, and full when the budget is spent.
     #[must_use]
-    pub fn new(limit_bytes: usize) -> Self {
+    pub fn new(budget: Arc<Budget>) -> Self {
         Self {
             phase: Phase::Closed,
             fold: Fold::default(),
             queue: VecDeque::new(),
             queuing: false,
             queue_bytes: 0,
-            limit_bytes,
+            share: Share::of(budget),
         }
     }
 
@@ -208,10 +208,19 @@ impl<R: 'static> Inbox<R> {
             let record = (record.own)();
             self.queue_bytes += record.value.as_ref().map_or(0, bytes::Bytes::len) + 256;
             self.queue.push_back(record);
-            // What waits for a schema or for a closer look is not worth fetching much more of.
-            return if self.queue_bytes > self.limit_bytes / 8 { Received::Full } else { Received::Taken };
+            return if self.queue_bytes > QUEUE_BYTES { Received::Full } else { Received::Taken };
         }
-        if self.fold.bytes > self.limit_bytes { Received::Full } else { Received::Taken }
+        if self.fold.bytes != self.share.bytes() {
+            self.share.set(self.fold.bytes);
+        }
+        // a partition that holds next to nothing is applied before it matters
+        let weighs = self.share.bytes() > WEIGHTY_BYTES;
+        if weighs && self.share.budget().is_spent() { Received::Full } else { Received::Taken }
+    }
+
+    /// Takes out what was folded, with its share of the budget.
+    pub fn take_fold(&mut self) -> (Fold<R>, Share) {
+        (std::mem::take(&mut self.fold), self.share.take())
     }
 
     /// Takes out the queued records; queueing goes on until [`Inbox::stop_queuing`].
@@ -230,6 +239,7 @@ impl<R: 'static> Inbox<R> {
 
     /// Forgets everything received, for a move to another offset.
     pub fn clear(&mut self, phase: Phase) {
-        *self = Self { phase, ..Self::new(self.limit_bytes) };
+        let budget = self.share.budget().clone();
+        *self = Self { phase, ..Self::new(budget) };
     }
 }

@@ -1,6 +1,8 @@
 //! One partition: it receives records on the polling thread and applies them, in order, in a task of its own.
 
 mod apply;
+mod batch;
+mod linger;
 mod locate;
 mod salvage;
 
@@ -20,6 +22,7 @@ use crate::frontier::Mark;
 use crate::inbox::{Inbox, Incoming, Phase, Reading, Received};
 use crate::poll::Move;
 use crate::topic::Topic;
+use crate::turn::Partition;
 use crate::worker::Worker;
 
 /// Why a partition is paused; it runs when no reason is left.
@@ -35,6 +38,8 @@ impl Pause {
     pub(crate) const HALT: Self = Self(4);
     /// An operator paused it.
     pub(crate) const OPERATOR: Self = Self(8);
+    /// It is behind, and another partition's turn.
+    pub(crate) const TURN: Self = Self(16);
 }
 
 /// Why a lane's task stops what it is doing.
@@ -78,6 +83,8 @@ pub(crate) struct Lane<C: Consumer> {
     pauses: Mutex<u8>,
     state: Mutex<State>,
     wake: Notify,
+    /// Woken while it lingers: there is no more to wait for.
+    ripe: Notify,
     /// Woken to try again after a halt.
     restart: Notify,
     closing: CancellationToken,
@@ -99,16 +106,17 @@ impl<C: Consumer> Lane<C> {
         let name = topic.name().clone();
         let epochs = worker.epochs.read().unwrap_or_else(PoisonError::into_inner).of_partition(&name, partition);
         let (registry, parked) = (worker.registry.clone(), worker.parked.clone());
-        let limit = worker.settings.fold_bytes;
+        let budget = worker.budget.clone();
         Arc::new(Self {
             topic: name,
             partition,
             reading: Reading { topic, partition, epochs, inherit: C::inherit, registry, parked },
             worker,
-            inbox: Mutex::new(Inbox::new(limit)),
+            inbox: Mutex::new(Inbox::new(budget)),
             pauses: Mutex::new(Pause::PLACE.0),
             state: Mutex::new(State::Locating),
             wake: Notify::new(),
+            ripe: Notify::new(),
             restart: Notify::new(),
             closing: CancellationToken::new(),
             finished: (Mutex::new(false), Condvar::new()),
@@ -125,6 +133,7 @@ impl<C: Consumer> Lane<C> {
         let lane = self.clone();
         self.worker.runtime.spawn(async move {
             lane.run().await;
+            lane.worker.leave_turn(&lane.name());
             *lock(&lane.finished.0) = true;
             lane.finished.1.notify_all();
         });
@@ -170,10 +179,16 @@ impl<C: Consumer> Lane<C> {
     pub(crate) fn receive(&self, record: &Incoming<'_>) {
         let received = lock(&self.inbox).receive(&self.reading, record);
         match received {
-            Received::Taken => self.wake.notify_one(),
+            Received::Taken => {
+                self.wake.notify_one();
+                if record.offset + 1 == self.end_offset() {
+                    self.ripe.notify_one();
+                }
+            }
             Received::Full => {
                 self.pause(Pause::FULL);
                 self.wake.notify_one();
+                self.ripe.notify_one();
             }
             Received::Ignored => {}
             Received::AnotherIncarnation => {
@@ -211,7 +226,7 @@ impl<C: Consumer> Lane<C> {
         let before = *pauses;
         *pauses |= reason.0;
         if before == 0 {
-            self.tell_kafka("pause", |kafka, partition| kafka.pause(partition));
+            self.tell_kafka("pause", crate::worker::Kafka::<C>::pause);
         }
     }
 
@@ -220,8 +235,33 @@ impl<C: Consumer> Lane<C> {
         let before = *pauses;
         *pauses &= !reason.0;
         if before != 0 && *pauses == 0 {
-            self.tell_kafka("resume", |kafka, partition| kafka.resume(partition));
+            self.tell_kafka("resume", crate::worker::Kafka::<C>::resume);
         }
+    }
+
+    fn is_paused(&self, reason: Pause) -> bool {
+        *lock(&self.pauses) & reason.0 != 0
+    }
+
+    /// An operator stops it, until [`Lane::resume`].
+    pub(crate) fn pause_by_operator(&self) {
+        self.pause(Pause::OPERATOR);
+        self.forgo_turn();
+    }
+
+    /// Waits for no turn, and keeps none from coming to others.
+    fn forgo_turn(&self) {
+        self.worker.leave_turn(&self.name());
+        self.unpause(Pause::TURN);
+    }
+
+    pub(crate) fn name(&self) -> Partition {
+        (self.topic.clone(), self.partition)
+    }
+
+    /// True when its turn brought nothing that waits to be applied.
+    pub(crate) fn is_barren(&self) -> bool {
+        lock(&self.inbox).fold.is_empty()
     }
 
     fn tell_kafka(
@@ -242,10 +282,14 @@ impl<C: Consumer> Lane<C> {
 
     fn halt(&self, reason: String) {
         self.pause(Pause::HALT);
+        self.forgo_turn();
         lock(&self.inbox).clear(Phase::Closed);
         let (consumer, topic, partition) = (self.worker.name(), &*self.topic, self.partition);
         tracing::error!(
-            consumer, topic, partition, reason,
+            consumer,
+            topic,
+            partition,
+            reason,
             "{consumer}: {topic}[{partition}] is halted, and stays so until `sluice resume {consumer}`: {reason}"
         );
         self.set_state(State::Halted(reason));
@@ -258,11 +302,12 @@ impl<C: Consumer> Lane<C> {
     }
 
     fn set_state(&self, state: State) {
-        let before = std::mem::replace(&mut *lock(&self.state), state.clone());
-        if std::mem::discriminant(&before) == std::mem::discriminant(&state) {
+        let halted = if matches!(state, State::Halted(_)) { 1.0 } else { 0.0 };
+        let kind = std::mem::discriminant(&state);
+        let before = std::mem::replace(&mut *lock(&self.state), state);
+        if std::mem::discriminant(&before) == kind {
             return;
         }
-        let halted = if matches!(state, State::Halted(_)) { 1.0 } else { 0.0 };
         metrics::gauge!(metric::CONSUMER_HALTED, self.labels()).set(halted);
         self.worker.news.notify_one();
     }

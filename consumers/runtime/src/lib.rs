@@ -3,6 +3,7 @@
 
 mod assignment;
 mod backoff;
+pub mod budget;
 pub mod change;
 pub mod consumer;
 mod control;
@@ -18,6 +19,7 @@ mod poll;
 pub mod record;
 pub mod settings;
 pub mod topic;
+mod turn;
 pub mod verdict;
 pub mod worker;
 

@@ -24,14 +24,14 @@ impl ParkedKeys {
     /// True when later changes of this entity must park too.
     pub fn contains(&self, entity: &EntityKey) -> bool {
         self.any.load(Ordering::Acquire)
-            && self.keys.read().unwrap_or_else(PoisonError::into_inner).all.contains(&entity.to_string())
+            && self.keys.read().unwrap_or_else(PoisonError::into_inner).all.contains(&entity.text())
     }
 
     /// Notes that a change of this entity is being parked.
     pub fn insert(&self, entity: &EntityKey) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.all.insert(entity.to_string());
-        keys.recent.insert(entity.to_string());
+        keys.all.insert(entity.text());
+        keys.recent.insert(entity.text());
         self.any.store(true, Ordering::Release);
     }
 

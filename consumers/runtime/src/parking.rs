@@ -54,8 +54,11 @@ pub async fn park(
     cause: Cause,
     detail: &str,
 ) -> sqlx::Result<()> {
-    let headers: Vec<(&str, Option<String>)> =
-        record.headers.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(|v| STANDARD.encode(v)))).collect();
+    let headers: Vec<(&str, Option<String>)> = record
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_ref().map(|v| STANDARD.encode(v))))
+        .collect();
     sqlx::query(
         r#"insert into parked_change (consumer, entity, topic, partition, "offset", record_time, record_key,
                record_value, record_headers, cause, detail, attempts)
@@ -81,12 +84,11 @@ pub async fn park(
 
 /// Every entity of which the consumer has parked changes.
 pub async fn entities(executor: impl PgExecutor<'_>, consumer: &str) -> sqlx::Result<HashSet<String>> {
-    let rows: Vec<String> = sqlx::query_scalar(
-        "select distinct entity from parked_change where consumer = $1 and entity is not null",
-    )
-    .bind(consumer)
-    .fetch_all(executor)
-    .await?;
+    let rows: Vec<String> =
+        sqlx::query_scalar("select distinct entity from parked_change where consumer = $1 and entity is not null")
+            .bind(consumer)
+            .fetch_all(executor)
+            .await?;
     Ok(rows.into_iter().collect())
 }
 

@@ -1,7 +1,7 @@
 //! The polling thread: it never stops polling, whatever the partitions are doing.
 
-use std::sync::mpsc;
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -58,6 +58,7 @@ pub(crate) fn run<C: Consumer>(
         if committed.elapsed() >= COMMIT_EVERY {
             commit(&kafka, &worker.lanes(), CommitMode::Async);
             committed = Instant::now();
+            worker.end_barren_turn();
         }
     }
     let lanes = worker.lanes();
@@ -77,7 +78,10 @@ fn leave<C: Consumer>(name: &'static str, kafka: Arc<Kafka<C>>) {
         let _ = left.send(());
     });
     if closing.is_err() || gone.recv_timeout(Duration::from_secs(5)).is_err() {
-        tracing::warn!(consumer = name, "{name}: the group was not left in time; its partitions move when the session ends");
+        tracing::warn!(
+            consumer = name,
+            "{name}: the group was not left in time; its partitions move when the session ends"
+        );
     }
 }
 
@@ -144,7 +148,11 @@ pub(crate) fn close<C: Consumer>(lanes: &[Arc<Lane<C>>], deadline: Duration) {
     let until = Instant::now() + deadline;
     for lane in lanes {
         if !lane.wait_finished(until.saturating_duration_since(Instant::now())) {
-            tracing::warn!(topic = &*lane.topic, partition = lane.partition, "a batch did not finish before the deadline");
+            tracing::warn!(
+                topic = &*lane.topic,
+                partition = lane.partition,
+                "a batch did not finish before the deadline"
+            );
         }
     }
 }
@@ -152,7 +160,9 @@ pub(crate) fn close<C: Consumer>(lanes: &[Arc<Lane<C>>], deadline: Duration) {
 fn note<C: Consumer>(worker: &Worker<C>, error: &KafkaError) {
     let consumer = worker.name();
     match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::UnknownTopicId) => {
+        Some(
+            RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::UnknownTopicId,
+        ) => {
             tracing::error!(consumer, %error, "a position is not retained; looking for the partition");
             worker.lanes().iter().for_each(|lane| lane.suspect());
         }

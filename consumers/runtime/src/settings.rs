@@ -15,7 +15,7 @@ pub struct Settings {
     pub sasl: Option<Sasl>,
     /// The consumer group. The consumer's name, but in tests, which keep apart by it.
     pub group: String,
-    /// About how many bytes of decoded changes one partition may hold before it is paused.
+    /// About how many bytes of decoded changes the consumer may hold, all partitions together.
     pub fold_bytes: usize,
     /// How many entities go into one transaction.
     pub batch_entities: usize,
@@ -44,7 +44,7 @@ impl Settings {
     pub fn read(name: &str, reader: &mut Reader<'_>) -> Option<Self> {
         let brokers = reader.required("APP_ENV_KAFKA_BROKERS", "the Kafka brokers, host:port separated by commas");
         let group = reader.or("APP_ENV_KAFKA_GROUP", name.to_owned(), "the consumer group");
-        let fold_bytes = reader.or("APP_ENV_FOLD_BYTES", 12 << 20, "bytes of changes that a partition may hold");
+        let fold_bytes = reader.or("APP_ENV_FOLD_BYTES", 30 << 20, "bytes of changes that the consumer may hold");
         let batch_entities = reader.or("APP_ENV_BATCH_ENTITIES", 2_000, "entities in one transaction");
         let park_limit = reader.or("APP_ENV_PARK_LIMIT", 100, "records parked in a row before the consumer halts");
         let drain = reader.or("APP_ENV_DRAIN_MS", Duration::from_secs(10), "time to finish what is in flight");
@@ -76,11 +76,15 @@ impl Settings {
             .set("auto.offset.reset", "error")
             // a rebalance moves only the partitions that it must
             .set("partition.assignment.strategy", "cooperative-sticky")
-            // librdkafka's defaults (64 MiB queued, 50 MiB a fetch) would alone break the memory budget
-            .set("queued.max.messages.kbytes", "8192")
-            .set("queued.min.messages", "20000")
+            // librdkafka's defaults (64 MiB queued, 50 MiB a fetch) would alone break the memory budget: what it queues
+            // takes about three times its bytes, and a fetch is compressed. A larger record still arrives whole
+            .set("queued.max.messages.kbytes", "1024")
+            .set("queued.min.messages", "2000")
             .set("fetch.max.bytes", "8388608")
-            .set("fetch.message.max.bytes", "1048576")
+            .set("fetch.message.max.bytes", "131072")
+            // a full queue is empty again within milliseconds, where the default would wait for a second before it
+            // fetches more: with queues this small that was nine tenths of the time behind a backlog
+            .set("fetch.queue.backoff.ms", "5")
             .set("message.max.bytes", "6291456")
             // what a commit waits for is a record, not a full fetch
             .set("fetch.wait.max.ms", "500")

@@ -109,8 +109,7 @@ pub fn change<R>(
 ) -> Result<Change<R>, NotAChange> {
     let (id, datum) = wire::split(value).map_err(|error| NotAChange::Wire { part: "value", error })?;
     let schema = registry.known(id).ok_or(NotAChange::SchemaNeeded(id))?;
-    let envelope =
-        (topic.read)(&schema, datum).map_err(|error| NotAChange::Undecodable { part: "value", error })?;
+    let envelope = (topic.read)(&schema, datum).map_err(|error| NotAChange::Undecodable { part: "value", error })?;
     let position = Position::of(epoch, &envelope.source)?;
     let update = envelope.op == Operation::Update;
     let effect = match (envelope.op, envelope.after) {
@@ -220,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_composite_key_is_joined_and_cannot_be_confused_with_another() {
-        let schema = r#"{"type":"record","name":"Key","fields":[{"name":"a","type":"string"},{"name":"b","type":"string"}]}"#;
+        let schema =
+            r#"{"type":"record","name":"Key","fields":[{"name":"a","type":"string"},{"name":"b","type":"string"}]}"#;
         assert_eq!(key(schema, b"\x06x,y\x02z").unwrap(), "x%2Cy,z");
         assert_eq!(key(schema, b"\x02x\x06y,z").unwrap(), "x,y%2Cz");
     }

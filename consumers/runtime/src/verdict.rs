@@ -54,7 +54,9 @@ impl Fault {
 fn of_postgres(error: &sqlx::Error) -> Verdict {
     match error {
         // The outcome of a commit whose connection broke is unknown; effects are idempotent, so it is done again.
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Verdict::Retry,
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+            Verdict::Retry
+        }
         sqlx::Error::Database(database) => of_sqlstate(database.code().as_deref().unwrap_or_default()),
         _ => Verdict::Halt,
     }

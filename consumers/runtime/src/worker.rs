@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak, mpsc};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use platform::clock::SharedClock;
@@ -10,17 +11,19 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use schemas::registry::Registry;
 use sqlx::PgPool;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::assignment::Assignment;
+use crate::budget::Budget;
 use crate::consumer::Consumer;
 use crate::epoch::Epochs;
-use crate::lane::Lane;
+use crate::lane::{Lane, Pause};
 use crate::parked_keys::ParkedKeys;
 use crate::poll::{self, Move};
 use crate::settings::Settings;
 use crate::topic::Topic;
+use crate::turn::{self, Partition, Turns};
 use crate::{control, parking};
 
 /// What a consumer needs of its surroundings.
@@ -36,6 +39,12 @@ pub struct Surroundings {
     pub clock: SharedClock,
 }
 
+/// How many partitions at a time may apply with two hands: each hand is a connection of its own.
+const SECOND_HANDS: usize = 2;
+
+/// Partitions by topic and number.
+type Lanes<C> = HashMap<Arc<str>, HashMap<i32, Arc<Lane<C>>>>;
+
 pub(crate) type Kafka<C> = BaseConsumer<Assignment<C>>;
 
 /// What the partitions of one consumer in one process have in common.
@@ -48,7 +57,7 @@ pub(crate) struct Worker<C: Consumer> {
     pub(crate) parked: Arc<ParkedKeys>,
     pub(crate) topics: HashMap<Arc<str>, Arc<Topic<C::Row>>>,
     pub(crate) epochs: RwLock<Epochs>,
-    pub(crate) lanes: RwLock<HashMap<Arc<str>, HashMap<i32, Arc<Lane<C>>>>>,
+    pub(crate) lanes: RwLock<Lanes<C>>,
     pub(crate) moves: mpsc::Sender<Move<C>>,
     pub(crate) runtime: Handle,
     /// Something happened that an operator wants to see, or wants done: the control round does not wait.
@@ -56,6 +65,12 @@ pub(crate) struct Worker<C: Consumer> {
     /// Set once the client exists; weak, because the client owns the context that owns this.
     pub(crate) kafka: OnceLock<Weak<Kafka<C>>>,
     parked_in_row: AtomicU32,
+    /// What the folds of all partitions may hold together.
+    pub(crate) budget: Arc<Budget>,
+    /// Who reads while partitions are behind.
+    pub(crate) turns: Turns,
+    /// Second hands for partitions that apply much, so that one batch is made while the target writes another.
+    pub(crate) hands: Semaphore,
     /// Guards against two rebalances' worth of lanes being made at once.
     pub(crate) assigning: Mutex<()>,
 }
@@ -80,6 +95,37 @@ impl<C: Consumer> Worker<C> {
     pub(crate) fn lane(&self, topic: &str, partition: i32) -> Option<Arc<Lane<C>>> {
         let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
         lanes.get(topic)?.get(&partition).cloned()
+    }
+
+    /// Carries out what a turn's change means for the partitions.
+    pub(crate) fn turn(&self, mut change: turn::Change) {
+        loop {
+            if let Some(lane) = change.stops.and_then(|(topic, partition)| self.lane(&topic, partition)) {
+                lane.pause(Pause::TURN);
+            }
+            let Some(begins) = change.begins else { return };
+            if let Some(lane) = self.lane(&begins.0, begins.1) {
+                lane.unpause(Pause::TURN);
+                return;
+            }
+            // it was revoked while it waited
+            change = self.turns.leave(&begins);
+        }
+    }
+
+    /// A partition waits for no turn any more.
+    pub(crate) fn leave_turn(&self, partition: &Partition) {
+        self.turn(self.turns.leave(partition));
+    }
+
+    /// A turn that brings nothing goes to the next.
+    pub(crate) fn end_barren_turn(&self) {
+        let Some(partition) = self.turns.lasting(Instant::now()) else { return };
+        match self.lane(&partition.0, partition.1) {
+            Some(lane) if lane.is_barren() => self.turn(self.turns.pass(&partition, true)),
+            Some(_) => {}
+            None => self.leave_turn(&partition),
+        }
     }
 
     /// Counts a parked record; true when too many were parked since one was applied.
@@ -108,7 +154,6 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
     let names: Vec<String> = topics.keys().map(ToString::to_string).collect();
     let worker = Arc::new(Worker {
         consumer,
-        settings: around.settings,
         registry: around.registry,
         clock: around.clock,
         parked: Arc::default(),
@@ -121,6 +166,10 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
         news: Notify::new(),
         kafka: OnceLock::new(),
         parked_in_row: AtomicU32::new(0),
+        budget: Budget::of(around.settings.fold_bytes),
+        turns: Turns::default(),
+        hands: Semaphore::new(SECOND_HANDS),
+        settings: around.settings,
         assigning: Mutex::new(()),
     });
     worker.parked.begin_refresh();
@@ -134,7 +183,9 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
         .name(format!("poll-{name}"))
         .spawn(move || poll::run(&worker, kafka, &requests, &stop))
         .context("cannot start the polling thread")?;
-    tokio::task::spawn_blocking(move || polling.join()).await?.map_err(|_| anyhow::anyhow!("{name}: polling panicked"))?;
+    tokio::task::spawn_blocking(move || polling.join())
+        .await?
+        .map_err(|_| anyhow::anyhow!("{name}: polling panicked"))?;
     control.await?;
     tracing::info!(consumer = name, "{name} stopped");
     Ok(())
@@ -142,7 +193,8 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
 
 fn subscribe<C: Consumer>(worker: &Arc<Worker<C>>, topics: &[String]) -> anyhow::Result<Arc<Kafka<C>>> {
     let context = Assignment::new(worker.clone());
-    let kafka: Kafka<C> = worker.settings.client().create_with_context(context).context("cannot make a Kafka client")?;
+    let kafka: Kafka<C> =
+        worker.settings.client().create_with_context(context).context("cannot make a Kafka client")?;
     let kafka = Arc::new(kafka);
     // set before the first poll, and rebalances happen inside polls only
     let _ = worker.kafka.set(Arc::downgrade(&kafka));

@@ -1,6 +1,7 @@
 //! From what was received to what is applied: decide, apply in batches, retry, find the one record that is refused.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,10 +9,11 @@ use std::time::{Duration, Instant};
 use platform::metric;
 use schemas::RegistryError;
 
+use super::batch::Settled;
 use super::{Lane, Pause, State, Stop, lock};
 use crate::backoff::Backoff;
-use crate::change::{Change, EntityKey};
-use crate::consumer::{Batch, Consumer, Decision, Outcome, Planned};
+use crate::budget::Share;
+use crate::consumer::{Consumer, Outcome};
 use crate::fold::{Fold, Poison};
 use crate::frontier::{self, Mark};
 use crate::inbox::Incoming;
@@ -21,25 +23,14 @@ use crate::verdict::{Fault, Verdict};
 
 /// How often the registry may say that a schema is not there before its records are parked.
 const SCHEMA_ATTEMPTS: u32 = 5;
-/// While behind, how long a fold may grow before it is applied.
-const LINGER: Duration = Duration::from_millis(1_500);
-/// While behind, how long without a record means that there are none left.
-const LULL: Duration = Duration::from_millis(60);
+/// About how many latencies of a fold are recorded: behind a backlog they all say the same.
+const SAMPLES: usize = 1_000;
 
 /// What is to be applied next.
 enum Work<R> {
-    Fold(Fold<R>),
+    Fold(Fold<R>, Share),
     Queue(VecDeque<Record>),
     Nothing,
-}
-
-/// What became of the changes of one fold.
-#[derive(Default)]
-pub(super) struct Settled {
-    pub(super) outcome: Outcome,
-    /// Entities of which a change was refused: looked at record by record afterwards.
-    pub(super) refused: HashSet<EntityKey>,
-    marked: bool,
 }
 
 impl<C: Consumer> Lane<C> {
@@ -51,14 +42,16 @@ impl<C: Consumer> Lane<C> {
             }
             self.linger().await?;
             match self.take() {
-                Work::Fold(fold) => {
+                Work::Fold(fold, share) => {
+                    self.pass_turn(&fold);
                     self.unpause(Pause::FULL);
-                    self.settle(fold).await?;
+                    self.settle(fold, share).await?;
                 }
                 Work::Queue(queue) => {
                     self.unpause(Pause::FULL);
                     let fold = self.read_queue(queue).await?;
-                    self.settle(fold).await?;
+                    let share = Share::of(self.worker.budget.clone());
+                    self.settle(fold, share).await?;
                 }
                 Work::Nothing => return Ok(()),
             }
@@ -69,32 +62,13 @@ impl<C: Consumer> Lane<C> {
     fn take(&self) -> Work<C::Row> {
         let mut inbox = lock(&self.inbox);
         if !inbox.fold.is_empty() {
-            return Work::Fold(std::mem::take(&mut inbox.fold));
+            let (fold, share) = inbox.take_fold();
+            return Work::Fold(fold, share);
         }
         if inbox.queuing && !inbox.stop_queuing() {
             return Work::Queue(inbox.take_queue());
         }
         Work::Nothing
-    }
-
-    /// Behind a backlog it pays to wait for more: many changes of an entity become one write. Nothing waits here when
-    /// records are fresh.
-    async fn linger(&self) -> Result<(), Stop> {
-        let began = Instant::now();
-        let mut seen = 0;
-        loop {
-            let (records, last_ms, bytes) = {
-                let inbox = lock(&self.inbox);
-                (inbox.fold.records, inbox.fold.last_record_ms, inbox.fold.bytes)
-            };
-            let age_ms = self.worker.clock.now_ms() - last_ms;
-            let behind = records > 0 && age_ms > i64::try_from(self.worker.settings.behind.as_millis()).unwrap_or(i64::MAX);
-            if !behind || records == seen || bytes > self.worker.settings.fold_bytes || began.elapsed() > LINGER {
-                return Ok(());
-            }
-            seen = records;
-            self.sleep(LULL).await?;
-        }
     }
 
     /// Reads queued records into a fold, fetching the schemas that they need first.
@@ -124,10 +98,7 @@ impl<C: Consumer> Lane<C> {
     async fn fetch_schema(&self, id: u32, unknown: &mut HashMap<u32, String>) -> Result<(), Stop> {
         let mut backoff = Backoff::default();
         loop {
-            let error = match self.worker.registry.schema(id).await {
-                Ok(_) => return Ok(()),
-                Err(error) => error,
-            };
+            let Err(error) = self.worker.registry.schema(id).await else { return Ok(()) };
             if !error.is_transient() && backoff.attempts() >= SCHEMA_ATTEMPTS {
                 unknown.insert(id, error.to_string());
                 return Ok(());
@@ -138,7 +109,7 @@ impl<C: Consumer> Lane<C> {
     }
 
     /// Says that something is tried again, and waits.
-    async fn retry_after(
+    pub(super) async fn retry_after(
         &self,
         backoff: &mut Backoff,
         asked: Option<Duration>,
@@ -150,24 +121,33 @@ impl<C: Consumer> Lane<C> {
         metrics::counter!(metric::CONSUMER_RETRIES, "consumer" => consumer).increment(1);
         if !quiet && backoff.attempts() % 10 == 1 {
             let wait_ms = wait.as_millis();
-            tracing::warn!(consumer, topic, partition, reason, wait_ms, attempt = backoff.attempts(), "trying again: {reason}");
+            tracing::warn!(
+                consumer,
+                topic,
+                partition,
+                reason,
+                wait_ms,
+                attempt = backoff.attempts(),
+                "trying again: {reason}"
+            );
         }
         self.set_state(State::Retrying(reason.to_owned()));
         self.sleep(wait).await
     }
 
     /// Applies a fold: its changes, then its poison to parking, then what was refused record by record, then the mark.
-    async fn settle(self: &Arc<Self>, mut fold: Fold<C::Row>) -> Result<(), Stop> {
+    async fn settle(self: &Arc<Self>, mut fold: Fold<C::Row>, share: Share) -> Result<(), Stop> {
         let Some((next_offset, fingerprint)) = fold.end else { return Ok(()) };
         let began = Instant::now();
         let mark = Mark { topic: self.topic.clone(), partition: self.partition, next_offset, fingerprint };
-        let committed_ms: Vec<i64> = fold.changes.values().map(|change| change.committed_ms).collect();
         let entities = fold.changes.len();
+        let sampled = fold.changes.iter().step_by(entities / SAMPLES + 1);
+        let committed_ms: Vec<i64> = sampled.map(|change| change.committed_ms).collect();
         let poison = std::mem::take(&mut fold.poison);
         let may_mark = poison.is_empty();
         let mut settled = Settled::default();
-        let plans = self.decide(std::mem::take(&mut fold.changes), &mut settled);
-        self.apply(plans, may_mark.then_some(&mark), &mut settled).await?;
+        let changes = std::mem::take(&mut fold.changes).into_ordered();
+        self.apply(changes, share, may_mark.then_some(&mark), &mut settled).await?;
         for poison in &poison {
             self.park(poison).await?;
         }
@@ -183,94 +163,6 @@ impl<C: Consumer> Lane<C> {
         self.set_state(State::Running);
         self.report(&fold, entities, poison.len(), &committed_ms, &settled.outcome, began);
         Ok(())
-    }
-
-    /// Decides every change, ordered by entity so that two workers lock rows in the same order.
-    fn decide(&self, changes: HashMap<EntityKey, Change<C::Row>>, settled: &mut Settled) -> Vec<Planned<C::Plan>> {
-        let mut changes: Vec<_> = changes.into_values().collect();
-        changes.sort_unstable_by(|a, b| a.entity.cmp(&b.entity));
-        let mut plans = Vec::with_capacity(changes.len());
-        for change in changes {
-            if self.reading.parked.contains(&change.entity) {
-                settled.refused.insert(change.entity);
-                continue;
-            }
-            match self.worker.consumer.decide(&change) {
-                Decision::Apply(plan) => {
-                    let Change { entity, position, coordinates, .. } = change;
-                    plans.push(Planned { entity, position, coordinates, plan });
-                }
-                Decision::Skip(reason) => settled.outcome.count(reason, change.entity.key()),
-                Decision::Park(_) => {
-                    settled.refused.insert(change.entity);
-                }
-            }
-        }
-        plans
-    }
-
-    /// Applies plans in batches. A batch that is refused is halved until the refused plan is found, so that one bad
-    /// record never parks its neighbours. The mark goes with the last batch if nothing is left over.
-    pub(super) async fn apply(
-        &self,
-        plans: Vec<Planned<C::Plan>>,
-        mark: Option<&Mark>,
-        settled: &mut Settled,
-    ) -> Result<(), Stop> {
-        let mut batches = VecDeque::new();
-        let mut plans = plans.into_iter();
-        loop {
-            let batch: Vec<_> = plans.by_ref().take(self.worker.settings.batch_entities).collect();
-            if batch.is_empty() {
-                break;
-            }
-            batches.push_back(batch);
-        }
-        while let Some(plans) = batches.pop_front() {
-            let mark = mark.filter(|_| batches.is_empty() && settled.refused.is_empty()).cloned();
-            let marked = mark.is_some();
-            let mut batch = Batch { consumer: self.worker.name(), plans, mark };
-            match self.apply_batch(&batch).await? {
-                Ok(outcome) => {
-                    self.worker.applied_some();
-                    settled.outcome.add(outcome);
-                    settled.marked |= marked;
-                }
-                Err(_) if batch.plans.len() > 1 => {
-                    let second = batch.plans.split_off(batch.plans.len() / 2);
-                    batches.push_front(second);
-                    batches.push_front(batch.plans);
-                }
-                Err(_) => {
-                    settled.refused.extend(batch.plans.into_iter().map(|planned| planned.entity));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Applies one batch, trying again while the fault is transient. The inner error is a refusal.
-    pub(super) async fn apply_batch(&self, batch: &Batch<C::Plan>) -> Result<Result<Outcome, Fault>, Stop> {
-        let mut backoff = Backoff::default();
-        loop {
-            let began = Instant::now();
-            let fault = match self.worker.consumer.apply(batch).await {
-                Ok(outcome) => {
-                    metrics::histogram!(metric::CONSUMER_APPLY_SECONDS, "consumer" => batch.consumer)
-                        .record(began.elapsed().as_secs_f64());
-                    return Ok(Ok(outcome));
-                }
-                Err(fault) => fault,
-            };
-            match fault.verdict() {
-                Verdict::Park => return Ok(Err(fault)),
-                Verdict::Halt => return Err(Stop::Halt(fault.to_string())),
-                Verdict::Retry => {
-                    let asked = if let Fault::Unavailable { retry_after, .. } = &fault { *retry_after } else { None };
-                    self.retry_after(&mut backoff, asked, &fault.to_string(), false).await?;
-                }
-            }
-        }
     }
 
     /// Parks a record in `backbone`, waiting for it while it is down: a change is parked before its offset is committed.
@@ -336,7 +228,8 @@ impl<C: Consumer> Lane<C> {
         for (name, count) in outcome.iter() {
             metrics::counter!(metric::CONSUMER_OUTCOMES, "consumer" => consumer, "outcome" => name)
                 .increment(count.entities);
-            shown.push_str(&format!(" {name}={}[{}]", count.entities, count.samples.join(",")));
+            // writing into a String cannot fail
+            let _ = write!(shown, " {name}={}[{}]", count.entities, count.samples.join(","));
         }
         tracing::info!(
             consumer,

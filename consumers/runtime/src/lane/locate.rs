@@ -7,7 +7,7 @@ use std::time::Duration;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{Lane, Pause, State, Stop, lock};
+use super::{Lane, State, Stop, lock};
 use crate::backoff::Backoff;
 use crate::consumer::Consumer;
 use crate::frontier::{self, Fingerprint};
@@ -94,7 +94,12 @@ impl<C: Consumer> Lane<C> {
     pub(super) async fn locate(self: &Arc<Self>) -> Result<(), Stop> {
         self.set_state(State::Locating);
         let known = self.ask().await?;
-        match start(&known) {
+        self.saw_end(known.end);
+        let start = start(&known);
+        if let Start::Earliest(next) | Start::After(next, _) | Start::At(next) = &start {
+            self.await_turn(*next);
+        }
+        match start {
             Start::Halt(reason) => return Err(Stop::Halt(reason)),
             Start::Earliest(first) => {
                 self.note_started(first).await?;
@@ -109,7 +114,6 @@ impl<C: Consumer> Lane<C> {
         if let Some((committed, _)) = known.committed {
             self.committed.store(committed, Ordering::Relaxed);
         }
-        self.saw_end(known.end);
         self.set_state(State::Running);
         Ok(())
     }
@@ -148,7 +152,7 @@ impl<C: Consumer> Lane<C> {
         .await
         .map_err(|e| format!("the control database does not answer: {e}"))?;
         if self.is_paused_by_operator().await.map_err(|e| e.to_string())? {
-            self.pause(Pause::OPERATOR);
+            self.pause_by_operator();
         }
         let target = frontier::read(self.worker.consumer.home(), name, topic, partition)
             .await
@@ -204,7 +208,12 @@ impl<C: Consumer> Lane<C> {
                 Err(reason) => Err(reason.to_string()),
             };
             let Err(reason) = noted else { return Ok(()) };
-            tracing::warn!(topic = &*self.topic, partition = self.partition, reason, "cannot note a start yet: {reason}");
+            tracing::warn!(
+                topic = &*self.topic,
+                partition = self.partition,
+                reason,
+                "cannot note a start yet: {reason}"
+            );
             self.sleep(backoff.next(None)).await?;
         }
     }

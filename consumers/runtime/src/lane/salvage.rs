@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::apply::Settled;
+use super::batch::Settled;
 use super::{Lane, Pause, Stop, lock};
 use crate::change::EntityKey;
 use crate::consumer::{Batch, Consumer, Decision, Planned};
@@ -25,9 +25,15 @@ impl<C: Consumer> Lane<C> {
     ) -> Result<(), Stop> {
         let (consumer, topic, partition) = (self.worker.name(), &*self.topic, self.partition);
         tracing::warn!(
-            consumer, topic, partition, first, end, entities = refused.len(),
+            consumer,
+            topic,
+            partition,
+            first,
+            end,
+            entities = refused.len(),
             "something of {topic}[{partition}] {first}..{end} was refused; reading it again record by record"
         );
+        self.forgo_turn();
         self.move_to(first, Phase::Open, true).await?;
         loop {
             tokio::select! {
@@ -75,7 +81,7 @@ impl<C: Consumer> Lane<C> {
                 self.park(&poison).await?;
             }
         }
-        for change in std::mem::take(&mut fold.changes).into_values() {
+        for change in std::mem::take(&mut fold.changes).into_ordered() {
             if !refused.contains(&change.entity) {
                 continue;
             }

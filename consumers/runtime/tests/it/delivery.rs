@@ -16,7 +16,8 @@ async fn changes_reach_the_target_and_a_restart_goes_on_where_it_was() {
     let second = stage.start();
     stage.expect(&[(1, "one"), (2, "two")]).await;
     second.stop().await;
-    let writes: i32 = sqlx::query_scalar("select writes from item where id = 1").fetch_one(&stage.target.pool).await.unwrap();
+    let writes: i32 =
+        sqlx::query_scalar("select writes from item where id = 1").fetch_one(&stage.target.pool).await.unwrap();
     assert_eq!(writes, 1, "what was committed was applied again");
 }
 
@@ -83,7 +84,8 @@ async fn two_workers_share_the_partitions_and_survive_one_leaving() {
 async fn stopping_under_load_finishes_the_batch_and_the_next_worker_does_the_rest() {
     let stage = Stage::set(2).await;
     stage.switches.slow_ms.store(300, Ordering::Relaxed);
-    let changes = |name: &'static str, lsn: i64| (0..3000).map(move |id| ((id % 2) as i32, id, lsn + id, name.to_owned()));
+    let changes =
+        |name: &'static str, lsn: i64| (0..3000).map(move |id| ((id % 2) as i32, id, lsn + id, name.to_owned()));
     stage.send_all(changes("a", 1)).await;
     let first = stage.start();
     tokio::time::sleep(Duration::from_millis(1500)).await;

@@ -191,7 +191,6 @@ impl Running {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
     }
-
 }
 
 impl Stage {
@@ -234,7 +233,8 @@ impl Stage {
 
     pub(crate) async fn create_topic(&self, partitions: i32) {
         let topic = NewTopic::new(&self.topic, partitions, TopicReplication::Fixed(1));
-        let made = self.admin.create_topics([&topic], &AdminOptions::new().operation_timeout(Some(Duration::from_secs(10))));
+        let made =
+            self.admin.create_topics([&topic], &AdminOptions::new().operation_timeout(Some(Duration::from_secs(10))));
         made.await.unwrap().into_iter().for_each(|made| drop(made.unwrap()));
         // a producer that knew the topic before would wait for its old partitions
         *self.producer.lock().unwrap() = producer(self.environment.get("APP_ENV_KAFKA_BROKERS").unwrap());
@@ -242,7 +242,9 @@ impl Stage {
 
     pub(crate) async fn delete_topic(&self) {
         let deleted = self.admin.delete_topics(&[&self.topic], &AdminOptions::new()).await.unwrap();
-        deleted.into_iter().for_each(|deleted| drop(deleted.unwrap()));
+        for topic in deleted {
+            topic.unwrap();
+        }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
