@@ -54,6 +54,19 @@ async fn a_credential_goes_in_and_only_its_mask_comes_out() {
 }
 
 #[tokio::test]
+async fn settings_keep_the_largest_numbers_that_json_writers_send() {
+    let shop = shop::open().await;
+    let mut body = body(&shop.merchant().await);
+    body["settings"] = json!({ "lowest": f64::MIN, "highest": f64::MAX, "smallest": f64::MIN_POSITIVE, "whole": u64::MAX });
+    let created = shop.create("/integrations", body.clone()).await;
+    let seen = shop.call("GET", &path(&created)).send().await.expect(200);
+    for name in ["lowest", "highest", "smallest"] {
+        assert_eq!(seen["settings"][name].as_f64(), body["settings"][name].as_f64(), "{name}");
+    }
+    assert_eq!(seen["settings"]["whole"], body["settings"]["whole"]);
+}
+
+#[tokio::test]
 async fn a_credential_entered_wrong_is_entered_again() {
     let shop = shop::open().await;
     let created = shop.create("/integrations", body(&shop.merchant().await)).await;
