@@ -16,6 +16,13 @@ impl Connect {
         Self { url: url.to_owned(), client: reqwest::Client::new() }
     }
 
+    /// The connectors whose names begin so.
+    pub(crate) async fn named(&self, prefix: &str) -> anyhow::Result<Vec<String>> {
+        let answer = self.client.get(format!("{}/connectors", self.url)).send().await?.error_for_status()?;
+        let names: Vec<String> = answer.json().await?;
+        Ok(names.into_iter().filter(|name| name.starts_with(prefix)).collect())
+    }
+
     /// Applies a connector and waits until its tasks run.
     pub(crate) async fn apply(&self, name: &str, config: &Value) -> anyhow::Result<()> {
         let url = format!("{}/connectors/{name}/config", self.url);

@@ -25,16 +25,19 @@ create table variant (
     created_at timestamptz not null default now(), updated_at timestamptz not null default now(), deleted_at timestamptz);
 create publication bench for table variant;";
 
-/// A source by its one name: database, topic prefix, slot and connector.
+/// A source by its one name: database, topic prefix and slot.
 pub(crate) struct Source<'s> {
     pub(crate) name: &'static str,
+    /// Another one in every run: Connect keeps the offsets of a connector that is gone, and a slot made anew has none of them.
+    connector: String,
     stack: &'s Stack,
     connect: Connect,
 }
 
 impl<'s> Source<'s> {
     pub(crate) fn new(stack: &'s Stack, name: &'static str) -> anyhow::Result<Self> {
-        Ok(Self { name, stack, connect: Connect::at(stack.get("APP_ENV_CONNECT_URL")?) })
+        let connector = format!("{name}-{}", std::process::id());
+        Ok(Self { name, connector, stack, connect: Connect::at(stack.get("APP_ENV_CONNECT_URL")?) })
     }
 
     pub(crate) fn topic(&self) -> String {
@@ -62,8 +65,8 @@ impl<'s> Source<'s> {
     /// Starts Debezium from here on.
     pub(crate) async fn connect(&self) -> anyhow::Result<()> {
         let config = configuration(self.stack, include_str!("../connector.json"), &[("NAME", self.name)])?;
-        self.connect.apply(self.name, &config).await?;
-        self.connect.await_running(self.name).await?;
+        self.connect.apply(&self.connector, &config).await?;
+        self.connect.await_running(&self.connector).await?;
         // the task runs before its slot is there, and changes before the slot are not streamed
         let mut connection = self.stack.connection("postgres").await?;
         for _ in 0..300 {
@@ -81,9 +84,11 @@ impl<'s> Source<'s> {
         bail!("Debezium made no slot")
     }
 
-    /// Stops Debezium and forgets its slot.
+    /// Stops Debezium, also one of a run that was killed, and forgets its slot.
     pub(crate) async fn disconnect(&self) -> anyhow::Result<()> {
-        self.connect.delete(self.name).await?;
+        for connector in self.connect.named(&format!("{}-", self.name)).await? {
+            self.connect.delete(&connector).await?;
+        }
         let mut connection = self.stack.connection("postgres").await?;
         for _ in 0..100 {
             let dropped = sqlx::query(
