@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use platform::clock::{SharedClock, SystemClock};
-use platform::config::{Environment, Reader};
+use platform::config::{Environment, Invalid, Reader};
 use platform::lifecycle::{DrainSettings, Lifecycle};
 use platform::ops::{self, Readiness};
 use platform::redis::Cache;
@@ -80,13 +80,7 @@ pub(crate) async fn process(
         clock: SystemClock::shared(),
         http: reqwest::Client::builder().build().context("cannot make an HTTP client")?,
     };
-    let mut jobs: Vec<(String, Job)> = Vec::new();
-    for name in consumers {
-        jobs.push(((*name).to_owned(), consume::job(name, &process)?));
-    }
-    for name in services {
-        jobs.push(((*name).to_owned(), serve::job(name, &process)?));
-    }
+    let jobs = prepare(&process, services, consumers)?;
     tracing::info!(configuration = %printed, services = services.join(","), consumers = consumers.join(","), "starting");
     let address = (settings.ops_host.as_str(), settings.ops_port);
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address:?}"))?;
@@ -104,6 +98,24 @@ pub(crate) async fn process(
     }
 }
 
+/// Puts all of it together. Wrong settings of one do not hide those of the next.
+fn prepare(process: &Process, services: &[&str], consumers: &[&str]) -> anyhow::Result<Vec<(String, Job)>> {
+    let (mut jobs, mut faults) = (Vec::new(), Vec::new());
+    let consumers = consumers.iter().map(|name| (*name, consume::job(name, process)));
+    let services = services.iter().map(|name| (*name, serve::job(name, process)));
+    for (name, prepared) in consumers.chain(services) {
+        match prepared.map_err(anyhow::Error::downcast::<Invalid>) {
+            Ok(job) => jobs.push((name.to_owned(), job)),
+            Err(Ok(invalid)) => {
+                let unheard = invalid.faults.into_iter().filter(|fault| !faults.contains(fault)).collect::<Vec<_>>();
+                faults.extend(unheard);
+            }
+            Err(Err(error)) => return Err(error.context(name.to_owned())),
+        }
+    }
+    if faults.is_empty() { Ok(jobs) } else { Err(Invalid { faults }.into()) }
+}
+
 /// Runs jobs until all have ended; the first that fails stops the others.
 async fn together(jobs: Vec<(String, Job)>, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     let mut running = JoinSet::new();
@@ -119,4 +131,34 @@ async fn together(jobs: Vec<(String, Job)>, lifecycle: &Lifecycle) -> anyhow::Re
         }
     }
     first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_wrong_with_one_does_not_hide_what_is_wrong_with_the_next() {
+        platform::tls::install();
+        let lifecycle = Lifecycle::new();
+        let process = Process {
+            environment: Environment::default(),
+            readiness: Readiness::new(lifecycle.clone()),
+            lifecycle,
+            cache: Cache::none(),
+            clock: SystemClock::shared(),
+            http: reqwest::Client::new(),
+        };
+        let refused = prepare(&process, &serve::SERVICES, &consume::CONSUMERS).err().expect("nothing is configured");
+        let Invalid { faults } = refused.downcast().expect("what is wrong is the configuration");
+        for variable in [
+            "MERCHANT_TAX__APP_ENV_KAFKA_BROKERS",
+            "SEARCH_SYNC__APP_ENV_TYPESENSE_URL",
+            "IDENTITY__APP_ENV_CURSOR_SECRET",
+            "COMMERCE__APP_ENV_MEDIA_URL",
+            "INVOICE__APP_ENV_DB_URL",
+        ] {
+            assert!(faults.iter().any(|fault| fault.contains(variable)), "{variable}: {faults:#?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use platform::service::Service;
 use shell::ShellSettings;
 use shell::authority::RemoteAuthority;
 use shell::kit::Outside;
+use url::Url;
 
 use crate::run::{self, Job, Process};
 
@@ -32,30 +33,30 @@ pub(crate) async fn run(environment: &Environment, arguments: &Arguments) -> any
 /// A service as a job of a process.
 pub(crate) fn job(name: &str, process: &Process) -> anyhow::Result<Job> {
     let Some(service) = Service::named(name) else { anyhow::bail!("no service is named `{name}`") };
-    let settings = settings(service, &process.environment)?;
-    watch(service, &settings, process);
     let outside = Outside {
-        authority: Arc::new(RemoteAuthority::new(settings.identity_url.as_str())?),
+        authority: Arc::new(RemoteAuthority::new(identity_url(service, &process.environment)?.as_str())?),
         cache: process.cache.clone(),
         clock: process.clock.clone(),
         random: SystemRandom::shared(),
         lifecycle: process.lifecycle.clone(),
     };
-    let environment = process.environment.clone();
-    Ok(match name {
-        "identity" => Box::pin(async move { identity::serve(&environment, outside).await }),
-        "commerce" => Box::pin(async move { Ok(commerce::serve(&environment, outside).await?) }),
-        "inventory" => Box::pin(async move { Ok(inventory::serve(&environment, outside).await?) }),
-        "invoice" => Box::pin(async move { Ok(invoice::serve(&environment, outside).await?) }),
+    let prepare = match name {
+        "identity" => identity::prepare,
+        "commerce" => commerce::prepare,
+        "inventory" => inventory::prepare,
+        "invoice" => invoice::prepare,
         other => anyhow::bail!("`{other}` does not exist yet: there are {}", SERVICES.join(", ")),
-    })
+    };
+    let prepared = prepare(&process.environment, outside)?;
+    watch(service, prepared.kit().settings(), process);
+    Ok(Box::pin(async move { Ok(prepared.serve().await?) }))
 }
 
-fn settings(service: Service, environment: &Environment) -> anyhow::Result<ShellSettings> {
+fn identity_url(service: Service, environment: &Environment) -> anyhow::Result<Url> {
     let environment = environment.scoped(service.name);
     let mut reader = Reader::new(&environment);
-    let settings = ShellSettings::read(&mut reader, service);
-    Ok(reader.finish(settings)?.0)
+    let url = shell::settings::identity_url(&mut reader);
+    Ok(reader.finish(url)?.0)
 }
 
 /// The process is ready when each of its services says that it is.

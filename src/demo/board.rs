@@ -42,7 +42,9 @@ impl Board {
             let _ = std::io::stdout().flush();
             self.drawn = stages.len();
         } else if last {
-            stages.iter().for_each(|stage| println!("{}", line(stage)));
+            for stage in stages {
+                println!("{}", line(stage));
+            }
         } else if self.last.is_none_or(|at| at.elapsed() >= INTERVAL) {
             self.last = Some(Instant::now());
             let brief = |stage: &Stage| format!("{} {}/{}", stage.label, stage.done, stage.total);

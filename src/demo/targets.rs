@@ -110,8 +110,9 @@ impl Targets {
             let ids: Vec<i64> = wanted.iter().map(|(id, _)| *id).collect();
             let found = self.search(&format!("id:[{}]", comma_separated(&ids)), "*", IDS_AT_ONCE).await?;
             let has = |id: i64, version: i64| {
+                let id = id.to_string();
                 let documents = found["hits"].as_array().into_iter().flatten().map(|hit| &hit["document"]);
-                let mut mine = documents.filter(|document| document["id"] == id.to_string());
+                let mut mine = documents.filter(|document| document["id"].as_str() == Some(id.as_str()));
                 mine.any(|document| document["version"].as_i64().is_some_and(|seen| seen >= version))
             };
             arrived += wanted.iter().filter(|(id, version)| has(*id, *version)).count() as u64;

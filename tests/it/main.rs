@@ -1,4 +1,5 @@
 //! End to end: a row committed in a source database reaches its targets through Debezium, Kafka and the registry.
+#![expect(clippy::unwrap_used, reason = "the functions beside the tests are tests too")]
 
 mod boundaries;
 mod caches;

@@ -15,7 +15,7 @@ pub mod value;
 
 mod deletion;
 mod list;
-mod serve;
+mod prepare;
 mod units;
 
 use std::fmt::{Arguments, Write};
@@ -31,7 +31,7 @@ use sqlx::PgPool;
 pub use deletion::{DeleteParams, Removed};
 pub use list::Sort;
 pub use media::Store;
-pub use serve::{Refused, serve};
+pub use prepare::prepare;
 pub use settings::CommerceSettings;
 
 /// What every handler of this service has.

@@ -1,18 +1,12 @@
 //! The settings of this service, beside the shell's.
 
 use platform::config::{Reader, Setting};
-use platform::postgres::PoolSettings;
 use platform::sealing::Key;
-use secrecy::SecretString;
 use url::Url;
 
-/// Where its database and its media are, and what seals credentials.
+/// Where its media are, and what seals credentials.
 #[derive(Debug, Clone)]
 pub struct CommerceSettings {
-    /// The database, as role `commerce`. `APP_ENV_DB_URL`.
-    pub database_url: SecretString,
-    /// How many connections to it at most. `APP_ENV_DB_CONNECTIONS` (16).
-    pub database_connections: u32,
     /// Object storage for media. `APP_ENV_MEDIA_URL` (`file:///var/lib/sluice/media`).
     pub media_url: Url,
     /// Seals credentials. `APP_ENV_APPLICATION_SECRET`, 64 hexadecimal digits.
@@ -38,15 +32,10 @@ impl Setting for Keys {
 impl CommerceSettings {
     /// Reads the settings.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let database_url = reader.required("APP_ENV_DB_URL", "commerce's database");
-        let database_connections =
-            reader.or("APP_ENV_DB_CONNECTIONS", PoolSettings::named("").max_connections, "connections to the database");
         let media_url = reader.required("APP_ENV_MEDIA_URL", "object storage for media");
         let application_secret = reader.key("APP_ENV_APPLICATION_SECRET", "seals credentials");
         let previous = reader.optional::<Keys>("APP_ENV_APPLICATION_SECRET_PREVIOUS", "keys before the last rotation");
         Some(Self {
-            database_url: database_url?,
-            database_connections: database_connections?,
             media_url: media_url?,
             application_secret: application_secret?,
             previous_secrets: previous?.map_or_else(Vec::new, |keys| keys.0),

@@ -6,11 +6,11 @@ pub mod housekeeping;
 mod me;
 pub mod password;
 pub mod policy;
+pub mod prepare;
 mod problem;
 pub mod rank;
 pub mod role;
 pub mod secret;
-pub mod serve;
 pub mod service_account;
 pub mod settings;
 pub mod signing_key;
@@ -20,4 +20,4 @@ pub mod token;
 pub mod user;
 
 pub use bootstrap::{BootstrapError, Bootstrapped, bootstrap};
-pub use serve::{router, serve};
+pub use prepare::{prepare, router};

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use platform::config::Reader;
 use platform::sealing::Key;
-use secrecy::SecretString;
 
 use crate::throttle::{Limit, Limits};
 
 /// What identity reads from its environment.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where its database is. `APP_ENV_DB_URL`.
-    pub database: SecretString,
     /// Seals the private halves of signing keys. `APP_ENV_APPLICATION_SECRET`, 64 hexadecimal digits.
     pub sealing: Key,
     /// Opened with, and sealed anew at the next start, after the secret above was rotated.
@@ -34,7 +31,6 @@ impl Settings {
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let defaults = Limits::default();
         let cores = available_parallelism().map_or(1, usize::from).min(4);
-        let database = reader.required("APP_ENV_DB_URL", "identity's database");
         let sealing = reader.key("APP_ENV_APPLICATION_SECRET", "seals signing keys");
         let has_previous = reader.environment().get("APP_ENV_APPLICATION_SECRET_PREVIOUS").is_some();
         let previous_sealing =
@@ -48,7 +44,6 @@ impl Settings {
             reader.fault("APP_ENV_PASSWORD_CHECKS must be at least 1, or nobody can sign in");
         }
         Some(Self {
-            database: database?,
             sealing: sealing?,
             previous_sealing: match previous_sealing {
                 Some(key) => Some(key?),
@@ -83,9 +78,9 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_need_a_database_and_a_secret_only() {
+    fn the_defaults_need_a_secret_only() {
         let secret = "ab".repeat(32);
-        let good = read(&[("APP_ENV_DB_URL", "postgres://x/y"), ("APP_ENV_APPLICATION_SECRET", &secret)]).unwrap();
+        let good = read(&[("APP_ENV_APPLICATION_SECRET", &secret)]).unwrap();
         assert_eq!((good.limits.account.attempts, good.forwarded_hops), (10, 0));
         assert!(good.previous_sealing.is_none() && good.password_checks >= 1);
     }
@@ -99,12 +94,7 @@ mod tests {
         ])
         .unwrap_err()
         .faults;
-        for name in [
-            "APP_ENV_DB_URL",
-            "APP_ENV_APPLICATION_SECRET",
-            "APP_ENV_APPLICATION_SECRET_PREVIOUS",
-            "APP_ENV_PASSWORD_CHECKS",
-        ] {
+        for name in ["APP_ENV_APPLICATION_SECRET", "APP_ENV_APPLICATION_SECRET_PREVIOUS", "APP_ENV_PASSWORD_CHECKS"] {
             assert!(faults.iter().any(|fault| fault.contains(name)), "{name} in {faults:?}");
         }
     }

@@ -3,12 +3,12 @@
 pub mod level;
 pub mod location;
 
-mod serve;
+mod prepare;
 
 use shell::{Kit, OpenApiRouter, Scope};
 use sqlx::{PgPool, Postgres, QueryBuilder};
 
-pub use serve::{Refused, serve};
+pub use prepare::prepare;
 
 /// What every handler of this service has.
 #[derive(Debug, Clone)]

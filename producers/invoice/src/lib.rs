@@ -2,12 +2,12 @@
 
 pub mod tax_info;
 
-mod serve;
+mod prepare;
 
 use shell::{Kit, OpenApiRouter};
 use sqlx::PgPool;
 
-pub use serve::{Refused, serve};
+pub use prepare::prepare;
 
 /// What every handler of this service has.
 #[derive(Debug, Clone)]

@@ -25,10 +25,6 @@ pub struct ShellSettings {
     pub cursor_secret: Key,
     /// Signs what is kept outside, such as decisions in Redis. `APP_ENV_APPLICATION_SECRET`, 64 hexadecimal digits.
     pub application_secret: Key,
-    /// Where identity answers. `APP_ENV_IDENTITY_URL` (the table's port on 127.0.0.1, plus the offset).
-    pub identity_url: Url,
-    /// The cache. `APP_ENV_REDIS_URL`; without it there is none, and everything works.
-    pub redis_url: Option<Url>,
     /// How it stops.
     pub drain: DrainSettings,
 }
@@ -54,26 +50,28 @@ impl ShellSettings {
         let max_in_flight = reader.or("APP_ENV_MAX_IN_FLIGHT", 256_usize, "requests at once");
         let cursor_secret = reader.key("APP_ENV_CURSOR_SECRET", "signs cursors");
         let application_secret = reader.key("APP_ENV_APPLICATION_SECRET", "signs what is kept in Redis");
-        let identity_url = reader.optional::<Url>("APP_ENV_IDENTITY_URL", "where identity answers");
-        let redis_url = reader.optional::<Url>("APP_ENV_REDIS_URL", "the cache");
         let drain = DrainSettings::read(reader);
-        let offset = offset?;
-        let default_identity = || Url::parse(&format!("http://127.0.0.1:{}", Service::IDENTITY.port + offset)).ok();
         Some(Self {
             address: SocketAddr::new(
                 address?.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.0),
-                port?.unwrap_or(service.port + offset),
+                port?.unwrap_or(service.port + offset?),
             ),
             body_limit: body_limit?,
             request_timeout: request_timeout?,
             max_in_flight: max_in_flight?,
             cursor_secret: cursor_secret?,
             application_secret: application_secret?,
-            identity_url: identity_url?.or_else(default_identity)?,
-            redis_url: redis_url?,
             drain: drain?,
         })
     }
+}
+
+/// Where identity answers: `APP_ENV_IDENTITY_URL`, else its port of the table on this machine plus `APP_ENV_PORT_OFFSET`.
+pub fn identity_url(reader: &mut Reader<'_>) -> Option<Url> {
+    let url = reader.optional::<Url>("APP_ENV_IDENTITY_URL", "where identity answers");
+    let offset = reader.or("APP_ENV_PORT_OFFSET", 0_u16, "added to every port")?;
+    let default = || Url::parse(&format!("http://127.0.0.1:{}", Service::IDENTITY.port + offset)).ok();
+    url?.or_else(default)
 }
 
 #[cfg(test)]
@@ -90,9 +88,10 @@ mod tests {
                 .with("APP_ENV_PORT_OFFSET", "100");
         let mut reader = Reader::new(&environment);
         let settings = ShellSettings::read(&mut reader, Service::COMMERCE);
+        let identity_url = identity_url(&mut reader).unwrap();
         let (settings, printed) = reader.finish(settings).unwrap();
         assert_eq!(settings.address.to_string(), "127.0.0.1:31120");
-        assert_eq!(settings.identity_url.as_str(), "http://127.0.0.1:31110/");
+        assert_eq!(identity_url.as_str(), "http://127.0.0.1:31110/");
         assert!(!printed.to_string().contains(&secret));
     }
 

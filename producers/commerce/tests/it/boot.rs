@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use commerce::Refused;
 use platform::clock::SystemClock;
-use platform::config::Environment;
+use platform::config::{Environment, Invalid};
 use platform::lifecycle::Lifecycle;
 use platform::random::SystemRandom;
 use platform::redis::Cache;
@@ -37,8 +36,8 @@ async fn status(port: u16, path: &str) -> Option<u16> {
 #[tokio::test]
 async fn a_wrong_configuration_names_every_variable_and_opens_no_port() {
     let environment = Environment::from_pairs([("APP_ENV_MEDIA_URL", "nowhere"), ("APP_ENV_CURSOR_SECRET", "short")]);
-    let refused = commerce::serve(&environment, outside(Lifecycle::new())).await.unwrap_err();
-    let Refused::Configuration(invalid) = refused else { panic!("{refused}") };
+    let refused = commerce::prepare(&environment, outside(Lifecycle::new())).err().expect("it is refused");
+    let invalid: &Invalid = refused.downcast_ref().expect("what is wrong is the configuration");
     let all = invalid.faults.join("\n");
     for variable in ["APP_ENV_DB_URL", "APP_ENV_MEDIA_URL", "APP_ENV_CURSOR_SECRET", "APP_ENV_APPLICATION_SECRET"] {
         assert!(all.contains(variable), "{variable} is not in: {all}");
@@ -59,7 +58,7 @@ async fn the_service_gets_ready_and_stops_when_told() {
             .with("APP_ENV_PORT", port.to_string());
     let lifecycle = Lifecycle::new();
     let outside = outside(lifecycle.clone());
-    let serving = tokio::spawn(async move { commerce::serve(&environment, outside).await });
+    let serving = tokio::spawn(async move { commerce::prepare(&environment, outside).unwrap().serve().await });
     while status(port, "/readyz").await != Some(200) {
         assert!(!serving.is_finished(), "it stopped by itself");
         tokio::time::sleep(Duration::from_millis(20)).await;

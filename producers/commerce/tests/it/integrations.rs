@@ -57,7 +57,8 @@ async fn a_credential_goes_in_and_only_its_mask_comes_out() {
 async fn settings_keep_the_largest_numbers_that_json_writers_send() {
     let shop = shop::open().await;
     let mut body = body(&shop.merchant().await);
-    body["settings"] = json!({ "lowest": f64::MIN, "highest": f64::MAX, "smallest": f64::MIN_POSITIVE, "whole": u64::MAX });
+    body["settings"] =
+        json!({ "lowest": f64::MIN, "highest": f64::MAX, "smallest": f64::MIN_POSITIVE, "whole": u64::MAX });
     let created = shop.create("/integrations", body.clone()).await;
     let seen = shop.call("GET", &path(&created)).send().await.expect(200);
     for name in ["lowest", "highest", "smallest"] {

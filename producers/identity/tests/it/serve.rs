@@ -51,7 +51,7 @@ async fn it_becomes_ready_from_nothing_serves_other_shells_and_stops() {
     let (url, lifecycle) = (format!("http://127.0.0.1:{port}"), Lifecycle::new());
     let serving = tokio::spawn({
         let (environment, outside) = (environment(&database, port), outside(&url, &lifecycle));
-        async move { identity::serve(&environment, outside).await }
+        async move { identity::prepare(&environment, outside).unwrap().serve().await }
     });
     let client = Client::new();
     until_ready(&client, &url).await;
@@ -81,8 +81,8 @@ async fn it_becomes_ready_from_nothing_serves_other_shells_and_stops() {
 #[tokio::test]
 async fn a_configuration_that_is_not_usable_is_refused_with_every_name() {
     platform::tls::install();
-    let refused = identity::serve(&Environment::default(), outside("http://127.0.0.1:1", &Lifecycle::new())).await;
-    let refused = refused.unwrap_err().to_string();
+    let refused = identity::prepare(&Environment::default(), outside("http://127.0.0.1:1", &Lifecycle::new()));
+    let refused = refused.err().expect("it is refused").to_string();
     for name in ["APP_ENV_DB_URL", "APP_ENV_CURSOR_SECRET", "APP_ENV_APPLICATION_SECRET"] {
         assert!(refused.contains(name), "{refused}");
     }

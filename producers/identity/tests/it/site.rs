@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use identity::serve::assemble;
+use identity::prepare::assemble;
 use identity::settings::Settings;
 use identity::state::App;
 use identity::throttle::{Limit, Limits};

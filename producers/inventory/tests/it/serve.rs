@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use platform::clock::SystemClock;
-use platform::config::Environment;
+use platform::config::{Environment, Invalid};
 use platform::lifecycle::Lifecycle;
 use platform::random::SystemRandom;
 use platform::redis::Cache;
@@ -22,8 +22,8 @@ fn outside(lifecycle: &Lifecycle) -> Outside {
 
 #[tokio::test]
 async fn it_refuses_to_start_and_names_every_setting_that_is_missing() {
-    let refused = inventory::serve(&Environment::default(), outside(&Lifecycle::new())).await.unwrap_err();
-    let inventory::Refused::Configuration(invalid) = refused else { panic!("{refused}") };
+    let refused = inventory::prepare(&Environment::default(), outside(&Lifecycle::new())).err().expect("it is refused");
+    let invalid: &Invalid = refused.downcast_ref().expect("what is wrong is the configuration");
     let all = invalid.faults.join("\n");
     for name in ["APP_ENV_DB_URL", "APP_ENV_CURSOR_SECRET", "APP_ENV_APPLICATION_SECRET"] {
         assert!(all.contains(name), "{all}");
@@ -43,7 +43,7 @@ async fn it_serves_until_it_is_told_to_stop_and_gives_its_replica_back() {
     let lifecycle = Lifecycle::new();
     let serving = tokio::spawn({
         let outside = outside(&lifecycle);
-        async move { inventory::serve(&environment, outside).await }
+        async move { inventory::prepare(&environment, outside).unwrap().serve().await }
     });
     let leased = "select count(*) from snowflake_replica where leased_until > now()";
     let count = || sqlx::query_scalar::<_, i64>(leased).fetch_one(&database.pool);

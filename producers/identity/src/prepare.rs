@@ -1,16 +1,14 @@
-//! Identity as a process: from settings to the last answer.
+//! The service, put together from its configuration.
 
 use std::sync::Arc;
 
 use axum::Router;
 use platform::config::{Environment, Reader};
-use platform::postgres::{self, PoolSettings};
 use platform::sealing::Keyring;
 use platform::service::Service;
 use platform::snowflake::Snowflake;
-use secrecy::ExposeSecret as _;
 use shell::kit::Outside;
-use shell::{Kit, OpenApiRouter, Server, ShellSettings, routes};
+use shell::{DatabaseSettings, Kit, OpenApiRouter, Prepared, ShellSettings, routes};
 use sqlx::PgPool;
 
 use crate::password::check::Checker;
@@ -20,23 +18,20 @@ use crate::signing_key::ring::SigningKeys;
 use crate::state::{App, Identity};
 use crate::{housekeeping, me, policy, role, service_account, signing_key, token, user};
 
-/// Serves until the lifecycle in `outside` stops. `outside.authority` is not asked: identity is its own.
-pub async fn serve(environment: &Environment, outside: Outside) -> anyhow::Result<()> {
-    let environment = environment.scoped("identity");
+/// Reads the settings and puts the service together. Fails with [`platform::config::Invalid`] where settings are wrong.
+/// `outside.authority` is not asked: identity is its own.
+pub fn prepare(environment: &Environment, outside: Outside) -> anyhow::Result<Prepared> {
+    let environment = environment.scoped(Service::IDENTITY.name);
     let mut reader = Reader::new(&environment);
-    let (shell, own) = (ShellSettings::read(&mut reader, Service::IDENTITY), Settings::read(&mut reader));
-    let ((shell, own), printed) = reader.finish(shell.zip(own))?;
-    tracing::info!(service = "identity", "identity is configured: {printed}");
-    let pool = postgres::connect(own.database.expose_secret(), &PoolSettings::named("identity"))?;
+    let (shell, database) = (ShellSettings::read(&mut reader, Service::IDENTITY), DatabaseSettings::read(&mut reader));
+    let own = Settings::read(&mut reader);
+    let (((shell, database), own), printed) = reader.finish(shell.zip(database).zip(own))?;
+    tracing::info!(service = Service::IDENTITY.name, configuration = %printed, "configured");
+    let pool = database.pool(Service::IDENTITY)?;
     let snowflake = Snowflake::unleased(Service::IDENTITY.node_id, outside.clock.clone());
     let app = assemble(&own, shell, outside, pool.clone(), snowflake.clone())?;
-    let server = Server::bind(&app.kit).await?;
-    let stop = app.kit.lifecycle().stop();
-    let beside = tokio::spawn(shell::background(app.kit.clone(), pool, snowflake));
-    let housekeeping = tokio::spawn(housekeeping::keep(app.identity.clone(), stop));
-    server.serve(router(&app)).await?;
-    housekeeping.await?;
-    Ok(beside.await?)
+    let housekeeping = housekeeping::keep(app.identity.clone(), app.kit.lifecycle().stop());
+    Ok(Prepared::new(app.kit.clone(), pool, snowflake, router(&app)).beside(housekeeping))
 }
 
 /// The parts, put together around this database. Touches no network.
