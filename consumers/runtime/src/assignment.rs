@@ -24,11 +24,16 @@ impl<C: Consumer> Assignment<C> {
         Self { worker }
     }
 
-    /// Partitions begin paused and at no offset: each lane finds out where it starts (committed offset, fingerprint,
-    /// target) without keeping the polling thread from polling.
+    /// Partitions begin paused: each lane finds out where it starts (committed offset, fingerprint, target) without keeping
+    /// the polling thread from polling, and moves there.
+    ///
+    /// They are assigned at the beginning and never at the end. librdkafka looks a logical offset up in the background, and a
+    /// seek that comes meanwhile is lost: the look-up's outdated answer makes it ask again, under the seek's own version,
+    /// and start there (2.12.1, `rd_kafka_toppar_handle_Offset`). At the beginning a lost seek is seen by the records
+    /// before the place ([`Received::Early`](crate::inbox::Received)); at the end records would be passed over unseen.
     fn assign(&self, kafka: &BaseConsumer<Self>, partitions: &mut TopicPartitionList) {
         let _one_at_a_time = self.worker.assigning.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = partitions.set_all_offsets(Offset::End) {
+        if let Err(error) = partitions.set_all_offsets(Offset::Beginning) {
             tracing::error!(%error, "cannot prepare an assignment");
         }
         let assigned = match kafka.rebalance_protocol() {
@@ -66,6 +71,7 @@ impl<C: Consumer> Assignment<C> {
         }
         poll::close(&revoked, self.worker.settings.drain);
         if !kafka.assignment_lost() {
+            let _alone = self.worker.committing.lock().unwrap_or_else(PoisonError::into_inner);
             poll::commit(kafka, &revoked, rdkafka::consumer::CommitMode::Sync);
         }
         let unassigned = match kafka.rebalance_protocol() {

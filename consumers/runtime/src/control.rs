@@ -1,17 +1,19 @@
 //! The fleet's control database: commands are carried out by the partition's owner, and the owner says where it stands.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use sqlx::{PgExecutor, Row as _};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use platform::metric;
 
 use crate::consumer::Consumer;
-use crate::lane::State;
+use crate::lane::{Lane, Order, Ordered, State};
 use crate::parking;
 use crate::worker::Worker;
 
@@ -25,11 +27,13 @@ pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, stop: CancellationT
     let id = format!("{}-{}-{:08x}", worker.name(), std::process::id(), rand::random::<u32>());
     let listening = tokio::spawn(listen(worker.clone(), stop.clone()));
     let mut silent = false;
+    // given to a partition, and not carried out yet
+    let given = Arc::<Mutex<HashSet<i64>>>::default();
     while !stop.is_cancelled() {
         // In a task of its own, and never cancelled: see `platform::postgres`.
         let round = tokio::spawn({
-            let (worker, id) = (worker.clone(), id.clone());
-            async move { round(&worker, &id).await }
+            let (worker, id, given) = (worker.clone(), id.clone(), given.clone());
+            async move { round(&worker, &id, &given).await }
         });
         match round.await {
             Ok(Ok(())) => silent = false,
@@ -69,7 +73,7 @@ async fn listen<C: Consumer>(worker: Arc<Worker<C>>, stop: CancellationToken) {
     }
 }
 
-async fn round<C: Consumer>(worker: &Arc<Worker<C>>, id: &str) -> sqlx::Result<()> {
+async fn round<C: Consumer>(worker: &Arc<Worker<C>>, id: &str, given: &Arc<Mutex<HashSet<i64>>>) -> sqlx::Result<()> {
     for command in open(&worker.control, worker.name()).await? {
         let Some(lane) = worker.lane(&command.topic, command.partition) else { continue };
         let outcome = match command.verb.as_str() {
@@ -83,7 +87,13 @@ async fn round<C: Consumer>(worker: &Arc<Worker<C>>, id: &str) -> sqlx::Result<(
                 lane.resume();
                 "resumed".to_owned()
             }
-            other => format!("refused: this worker knows no command `{other}`"),
+            _ => match command.order() {
+                Ok(order) => {
+                    give(worker, &lane, order, &command, id, given);
+                    continue;
+                }
+                Err(error) => format!("refused: {error}"),
+            },
         };
         tracing::info!(
             consumer = worker.name(),
@@ -102,18 +112,58 @@ async fn round<C: Consumer>(worker: &Arc<Worker<C>>, id: &str) -> sqlx::Result<(
     report(worker, id).await
 }
 
+/// Gives an order to its partition, once, and writes the outcome when it comes. A partition that is revoked first leaves
+/// the command open for its next owner.
+fn give<C: Consumer>(
+    worker: &Arc<Worker<C>>,
+    lane: &Arc<Lane<C>>,
+    order: Order,
+    command: &Command,
+    by: &str,
+    given: &Arc<Mutex<HashSet<i64>>>,
+) {
+    let (id, by) = (command.id, by.to_owned());
+    if !given.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+        return;
+    }
+    let (done, outcome) = oneshot::channel();
+    lane.order(Ordered { order, reason: command.reason.clone(), done });
+    let (worker, given) = (worker.clone(), given.clone());
+    tokio::spawn(async move {
+        if let Ok(outcome) = outcome.await
+            && let Err(error) = finish(&worker.control, id, &by, &outcome).await
+        {
+            tracing::warn!(consumer = worker.name(), command = id, outcome, %error, "cannot write a command's outcome");
+        }
+        given.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        worker.news.notify_one();
+    });
+}
+
 /// A command for one partition.
 struct Command {
     id: i64,
     topic: String,
     partition: i32,
     verb: String,
+    arguments: Value,
     reason: String,
+}
+
+impl Command {
+    /// The order in it.
+    fn order(&self) -> Result<Order, serde_json::Error> {
+        let mut order = self.arguments.clone();
+        if let Value::Object(members) = &mut order {
+            members.insert("verb".to_owned(), self.verb.clone().into());
+        }
+        serde_json::from_value(order)
+    }
 }
 
 async fn open(executor: impl PgExecutor<'_>, consumer: &str) -> sqlx::Result<Vec<Command>> {
     let rows = sqlx::query(
-        "select id, topic, partition, verb, reason from command
+        "select id, topic, partition, verb, arguments, reason from command
           where consumer = $1 and finished_at is null and topic is not null and partition is not null order by id",
     )
     .bind(consumer)
@@ -126,6 +176,7 @@ async fn open(executor: impl PgExecutor<'_>, consumer: &str) -> sqlx::Result<Vec
                 topic: row.try_get("topic")?,
                 partition: row.try_get("partition")?,
                 verb: row.try_get("verb")?,
+                arguments: row.try_get("arguments")?,
                 reason: row.try_get("reason")?,
             })
         })

@@ -42,6 +42,13 @@ pub enum Received {
     Ignored,
     /// The record before the committed offset is another one: the topic was deleted and made again.
     AnotherIncarnation,
+    /// The record lies before the place that the partition was moved to: the move was lost.
+    Early,
+    /// It was taken, and records between the place that the partition was moved to and this one were not there.
+    AfterGap {
+        /// The place.
+        from: i64,
+    },
 }
 
 /// A record as librdkafka lends it.
@@ -154,6 +161,8 @@ fn set_aside<R>(fold: &mut Fold<R>, record: &Incoming<'_>, entity: Option<Entity
 pub struct Inbox<R> {
     /// What is done with the next record.
     pub phase: Phase,
+    /// The place that the partition was moved to, until its first record has come.
+    place: Option<i64>,
     /// What was folded.
     pub fold: Fold<R>,
     /// Records that wait as they are, because a schema must be fetched first or because they are looked at one by one.
@@ -176,6 +185,7 @@ impl<R: 'static> Inbox<R> {
     pub fn new(budget: Arc<Budget>) -> Self {
         Self {
             phase: Phase::Closed,
+            place: None,
             fold: Fold::default(),
             queue: VecDeque::new(),
             queuing: false,
@@ -186,6 +196,23 @@ impl<R: 'static> Inbox<R> {
 
     /// Takes a record.
     pub fn receive(&mut self, reading: &Reading<R>, record: &Incoming<'_>) -> Received {
+        if self.phase == Phase::Closed {
+            return Received::Ignored;
+        }
+        let Some(place) = self.place else { return self.take(reading, record) };
+        if record.offset < place {
+            return Received::Early;
+        }
+        self.place = None;
+        // the record that is verified may be gone itself without anything being passed over
+        let next = if matches!(self.phase, Phase::Verifying { .. }) { place + 1 } else { place };
+        match self.take(reading, record) {
+            Received::Taken if record.offset > next => Received::AfterGap { from: next },
+            received => received,
+        }
+    }
+
+    fn take(&mut self, reading: &Reading<R>, record: &Incoming<'_>) -> Received {
         match self.phase {
             Phase::Closed => return Received::Ignored,
             Phase::Verifying { offset, fingerprint } => {
@@ -237,9 +264,96 @@ impl<R: 'static> Inbox<R> {
         !self.queuing
     }
 
-    /// Forgets everything received, for a move to another offset.
-    pub fn clear(&mut self, phase: Phase) {
+    /// Forgets everything received; nothing is taken until the partition is placed.
+    pub fn close(&mut self) {
         let budget = self.share.budget().clone();
-        *self = Self { phase, ..Self::new(budget) };
+        *self = Self::new(budget);
+    }
+
+    /// The partition was moved to `place`: forgets everything received.
+    pub fn open(&mut self, place: i64, phase: Phase, queuing: bool) {
+        let budget = self.share.budget().clone();
+        *self = Self { phase, place: Some(place), queuing, ..Self::new(budget) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::epoch::Epochs;
+
+    #[derive(Debug, Clone, serde::Deserialize)]
+    struct Nothing {}
+
+    impl schemas::Row for Nothing {
+        const SERVICE: &'static str = "test";
+        const TABLE: &'static str = "public.nothing";
+        const TOPIC: &'static str = "test.public.nothing";
+        type Key = i64;
+        fn inherit(&mut self, _: Self) {}
+        fn unchanged(&self) -> Vec<&'static str> {
+            Vec::new()
+        }
+    }
+
+    fn reading() -> Reading<Nothing> {
+        let registry = Registry::new("http://127.0.0.1:1", reqwest::Client::builder()).unwrap();
+        let topic = Topic::of::<Nothing>(|row| row, |_| false);
+        let epochs = Epochs::default().of_partition(topic.name(), 0);
+        let (topic, registry, parked) = (Arc::new(topic), Arc::new(registry), Arc::default());
+        Reading { topic, partition: 0, epochs, inherit: |_, _| {}, registry, parked }
+    }
+
+    /// A record without a key: it is taken, and set aside.
+    fn receive(inbox: &mut Inbox<Nothing>, offset: i64) -> Received {
+        let record = Record {
+            coordinates: Coordinates { topic: "test.public.nothing".into(), partition: 0, offset },
+            timestamp_ms: offset,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        };
+        let own = || record.clone();
+        inbox.receive(&reading(), &Incoming::of(&record, &own))
+    }
+
+    fn inbox() -> Inbox<Nothing> {
+        platform::tls::install();
+        Inbox::new(Budget::of(1 << 20))
+    }
+
+    #[test]
+    fn nothing_is_taken_before_the_partition_is_placed() {
+        assert_eq!(receive(&mut inbox(), 5), Received::Ignored);
+    }
+
+    #[test]
+    fn a_record_before_the_place_says_that_the_move_was_lost() {
+        let mut inbox = inbox();
+        inbox.open(5, Phase::Open, false);
+        assert_eq!(receive(&mut inbox, 0), Received::Early);
+        assert!(inbox.fold.is_empty());
+        assert_eq!(receive(&mut inbox, 5), Received::Taken);
+        assert_eq!(inbox.fold.end.unwrap().0, 6);
+    }
+
+    #[test]
+    fn records_that_are_missing_after_the_place_are_told_once() {
+        let mut inbox = inbox();
+        inbox.open(5, Phase::Open, false);
+        assert_eq!(receive(&mut inbox, 8), Received::AfterGap { from: 5 });
+        assert_eq!(receive(&mut inbox, 12), Received::Taken);
+    }
+
+    #[test]
+    fn the_record_that_is_verified_may_be_gone_but_none_after_it() {
+        let verifying = Phase::Verifying { offset: 4, fingerprint: Fingerprint::of(0, None, None) };
+        let mut inbox = inbox();
+        inbox.open(4, verifying, false);
+        assert_eq!(receive(&mut inbox, 5), Received::Taken);
+        inbox.open(4, verifying, false);
+        assert_eq!(receive(&mut inbox, 6), Received::AfterGap { from: 5 });
+        inbox.open(4, verifying, false);
+        assert_eq!(receive(&mut inbox, 4), Received::AnotherIncarnation);
     }
 }

@@ -4,8 +4,10 @@ mod apply;
 mod batch;
 mod linger;
 mod locate;
+mod order;
 mod salvage;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,6 +26,8 @@ use crate::poll::Move;
 use crate::topic::Topic;
 use crate::turn::Partition;
 use crate::worker::Worker;
+
+pub(crate) use order::{Order, Ordered};
 
 /// Why a partition is paused; it runs when no reason is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,8 @@ impl Pause {
 pub(crate) enum Stop {
     /// The partition is revoked or the process ends.
     Closing,
+    /// An operator moved it: it finds out anew where to start.
+    Relocate,
     /// A person must look; the reason is a sentence for them.
     Halt(String),
 }
@@ -87,6 +93,9 @@ pub(crate) struct Lane<C: Consumer> {
     ripe: Notify,
     /// Woken to try again after a halt.
     restart: Notify,
+    orders: Mutex<VecDeque<Ordered>>,
+    /// Woken when something is ordered, also while it is halted.
+    ordered: Notify,
     closing: CancellationToken,
     finished: (Mutex<bool>, Condvar),
     applied: Mutex<Option<Mark>>,
@@ -95,6 +104,17 @@ pub(crate) struct Lane<C: Consumer> {
     /// Timestamp of the last record applied; 0 before the first.
     applied_ms: AtomicI64,
     suspect: AtomicBool,
+    /// Where the partition was moved to, to be moved there again when that is lost.
+    lost_move: Mutex<Option<Placed>>,
+    /// The place it was moved to and the first record that came, when there were none between.
+    gap: Mutex<Option<(i64, i64)>>,
+}
+
+/// Where and how a partition was placed.
+struct Placed {
+    offset: i64,
+    phase: Phase,
+    queuing: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -118,6 +138,8 @@ impl<C: Consumer> Lane<C> {
             wake: Notify::new(),
             ripe: Notify::new(),
             restart: Notify::new(),
+            orders: Mutex::default(),
+            ordered: Notify::new(),
             closing: CancellationToken::new(),
             finished: (Mutex::new(false), Condvar::new()),
             applied: Mutex::new(None),
@@ -125,6 +147,8 @@ impl<C: Consumer> Lane<C> {
             end: AtomicI64::new(-1),
             applied_ms: AtomicI64::new(0),
             suspect: AtomicBool::new(false),
+            lost_move: Mutex::new(None),
+            gap: Mutex::new(None),
         })
     }
 
@@ -141,17 +165,42 @@ impl<C: Consumer> Lane<C> {
 
     async fn run(self: &Arc<Self>) {
         loop {
-            let stopped = match self.locate().await {
+            let stopped = match self.begin().await {
                 Ok(()) => self.work_on().await,
                 Err(stop) => stop,
             };
             match stopped {
                 Stop::Closing => return,
-                Stop::Halt(reason) => self.halt(reason),
+                Stop::Relocate => {}
+                Stop::Halt(reason) => {
+                    self.halt(reason);
+                    if !self.wait_halted().await {
+                        return;
+                    }
+                    self.unhalt();
+                }
             }
+        }
+    }
+
+    /// What was ordered comes first: it may decide where to start.
+    async fn begin(self: &Arc<Self>) -> Result<(), Stop> {
+        self.obey().await?;
+        self.locate().await
+    }
+
+    /// Waits until a halted partition is to try again; false when it is closing.
+    async fn wait_halted(self: &Arc<Self>) -> bool {
+        loop {
             tokio::select! {
-                () = self.closing.cancelled() => return,
-                () = self.restart.notified() => self.unhalt(),
+                () = self.closing.cancelled() => return false,
+                () = self.restart.notified() => return true,
+                () = self.ordered.notified() => match self.obey().await {
+                    Ok(()) => {}
+                    Err(Stop::Closing) => return false,
+                    Err(Stop::Relocate) => return true,
+                    Err(Stop::Halt(reason)) => self.halt(reason),
+                },
             }
         }
     }
@@ -176,7 +225,7 @@ impl<C: Consumer> Lane<C> {
     }
 
     /// Takes a record; called by the polling thread.
-    pub(crate) fn receive(&self, record: &Incoming<'_>) {
+    pub(crate) fn receive(self: &Arc<Self>, record: &Incoming<'_>) {
         let received = lock(&self.inbox).receive(&self.reading, record);
         match received {
             Received::Taken => {
@@ -192,23 +241,38 @@ impl<C: Consumer> Lane<C> {
             }
             Received::Ignored => {}
             Received::AnotherIncarnation => {
-                lock(&self.inbox).clear(Phase::Closed);
+                lock(&self.inbox).close();
+                self.suspect();
+            }
+            Received::Early => self.move_again(record.offset),
+            Received::AfterGap { from } => {
+                *lock(&self.gap) = Some((from, record.offset));
                 self.suspect();
             }
         }
     }
 
+    /// The last move was lost (see [`crate::assignment`]); asks for it once more.
+    fn move_again(self: &Arc<Self>, seen: i64) {
+        let Some(request) = lock(&self.lost_move).take() else { return };
+        let (topic, partition, offset) = (&*self.topic, self.partition, request.offset);
+        tracing::warn!(topic, partition, offset, seen, "a move to {offset} was lost; moving again");
+        let (done, _) = oneshot::channel();
+        let Placed { offset, phase, queuing } = request;
+        // the worker ends when nobody listens
+        let _ = self.worker.moves.send(Move { lane: self.clone(), offset, phase, queuing, done });
+    }
+
     /// The polling thread moved the partition.
-    pub(crate) fn moved(&self, phase: Phase, queuing: bool) {
-        let mut inbox = lock(&self.inbox);
-        inbox.clear(phase);
-        inbox.queuing = queuing;
+    pub(crate) fn moved(&self, offset: i64, phase: Phase, queuing: bool) {
+        *lock(&self.lost_move) = Some(Placed { offset, phase, queuing });
+        lock(&self.inbox).open(offset, phase, queuing);
     }
 
     /// Asks for the partition to be moved and waits until it is. Whatever was received and not applied is forgotten.
     async fn move_to(self: &Arc<Self>, offset: i64, phase: Phase, queuing: bool) -> Result<(), Stop> {
         self.pause(Pause::PLACE);
-        lock(&self.inbox).clear(Phase::Closed);
+        lock(&self.inbox).close();
         let (done, moved) = oneshot::channel();
         let request = Move { lane: self.clone(), offset, phase, queuing, done };
         self.worker.moves.send(request).map_err(|_| Stop::Closing)?;
@@ -283,7 +347,7 @@ impl<C: Consumer> Lane<C> {
     fn halt(&self, reason: String) {
         self.pause(Pause::HALT);
         self.forgo_turn();
-        lock(&self.inbox).clear(Phase::Closed);
+        lock(&self.inbox).close();
         let (consumer, topic, partition) = (self.worker.name(), &*self.topic, self.partition);
         tracing::error!(
             consumer,
@@ -399,11 +463,19 @@ impl<C: Consumer> Lane<C> {
         ]
     }
 
-    /// Waits, unless the lane is closing first.
+    /// Waits, unless the lane is closing or something is ordered of it first: an order is not to wait for what is tried
+    /// again and again.
     async fn sleep(&self, duration: Duration) -> Result<(), Stop> {
-        tokio::select! {
-            () = self.closing.cancelled() => Err(Stop::Closing),
-            () = tokio::time::sleep(duration) => Ok(()),
+        let deadline = tokio::time::Instant::now() + duration;
+        loop {
+            if !lock(&self.orders).is_empty() {
+                return Err(Stop::Relocate);
+            }
+            tokio::select! {
+                () = self.closing.cancelled() => return Err(Stop::Closing),
+                () = self.ordered.notified() => {}
+                () = tokio::time::sleep_until(deadline) => return Ok(()),
+            }
         }
     }
 }

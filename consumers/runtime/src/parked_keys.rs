@@ -35,6 +35,14 @@ impl ParkedKeys {
         self.any.store(true, Ordering::Release);
     }
 
+    /// Notes that nothing of this entity is parked any more.
+    pub fn remove(&self, entity: &str) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.all.remove(entity);
+        keys.recent.remove(entity);
+        self.any.store(!keys.all.is_empty(), Ordering::Release);
+    }
+
     /// Announces that the control database is about to be read.
     pub fn begin_refresh(&self) {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).recent.clear();

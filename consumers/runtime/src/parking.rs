@@ -23,6 +23,8 @@ pub enum Cause {
     Refused,
     /// An earlier change of the same entity is parked.
     Follows,
+    /// An operator skipped it.
+    Skipped,
 }
 
 impl Cause {
@@ -34,6 +36,7 @@ impl Cause {
             Self::UnknownSchema => "unknown-schema",
             Self::Refused => "refused",
             Self::Follows => "follows",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -123,6 +126,30 @@ pub async fn list(executor: impl PgExecutor<'_>, consumer: &str, entity: Option<
     .fetch_all(executor)
     .await?;
     rows.iter().map(parked).collect()
+}
+
+/// One parked record.
+pub async fn find(executor: impl PgExecutor<'_>, consumer: &str, id: i64) -> sqlx::Result<Option<Parked>> {
+    let row = sqlx::query(
+        r#"select id, entity, topic, partition, "offset", record_time, record_key, record_value, record_headers, cause,
+                  detail, attempts
+             from parked_change where consumer = $1 and id = $2"#,
+    )
+    .bind(consumer)
+    .bind(id)
+    .fetch_optional(executor)
+    .await?;
+    row.as_ref().map(parked).transpose()
+}
+
+/// Notes that a parked record was tried again, and why it was refused again.
+pub async fn note_attempt(executor: impl PgExecutor<'_>, id: i64, detail: &str) -> sqlx::Result<()> {
+    sqlx::query("update parked_change set attempts = attempts + 1, detail = $2 where id = $1")
+        .bind(id)
+        .bind(detail)
+        .execute(executor)
+        .await?;
+    Ok(())
 }
 
 fn parked(row: &sqlx::postgres::PgRow) -> sqlx::Result<Parked> {

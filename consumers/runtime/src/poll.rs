@@ -1,7 +1,6 @@
 //! The polling thread: it never stops polling, whatever the partitions are doing.
 
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -56,14 +55,20 @@ pub(crate) fn run<C: Consumer>(
             None => {}
         }
         if committed.elapsed() >= COMMIT_EVERY {
-            commit(&kafka, &worker.lanes(), CommitMode::Async);
+            // an operator's commit under way goes first; what was applied meanwhile is committed in the next round
+            if let Ok(_alone) = worker.committing.try_lock() {
+                commit(&kafka, &worker.lanes(), CommitMode::Async);
+            }
             committed = Instant::now();
             worker.end_barren_turn();
         }
     }
     let lanes = worker.lanes();
     close(&lanes, worker.settings.drain);
-    commit(&kafka, &lanes, CommitMode::Sync);
+    {
+        let _alone = worker.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        commit(&kafka, &lanes, CommitMode::Sync);
+    }
     leave(worker.name(), kafka);
 }
 
@@ -93,7 +98,7 @@ fn carry_out<C: Consumer>(kafka: &Kafka<C>, request: &mut Move<C>) -> bool {
     }
     match kafka.seek(&lane.topic, lane.partition, Offset::Offset(request.offset), Duration::from_secs(2)) {
         Ok(()) => {
-            lane.moved(request.phase, request.queuing);
+            lane.moved(request.offset, request.phase, request.queuing);
             let (unused, _) = oneshot::channel();
             // the lane may have gone away in the meantime
             let _ = std::mem::replace(&mut request.done, unused).send(());
@@ -119,7 +124,8 @@ fn deliver<C: Consumer>(worker: &Worker<C>, _kafka: &Kafka<C>, message: &Borrowe
     lane.receive(&incoming);
 }
 
-/// Commits what was applied since the last commit, each offset with the fingerprint of the record before it.
+/// Commits what was applied since the last commit, each offset with the fingerprint of the record before it. The caller
+/// holds `Worker::committing`.
 pub(crate) fn commit<C: Consumer>(kafka: &BaseConsumer<Assignment<C>>, lanes: &[Arc<Lane<C>>], mode: CommitMode) {
     let mut offsets = TopicPartitionList::new();
     let mut marks = Vec::new();

@@ -71,6 +71,8 @@ pub(crate) struct Worker<C: Consumer> {
     pub(crate) turns: Turns,
     /// Second hands for partitions that apply much, so that one batch is made while the target writes another.
     pub(crate) hands: Semaphore,
+    /// Held while offsets are committed, so that none is committed after an operator's.
+    pub(crate) committing: Mutex<()>,
     /// Guards against two rebalances' worth of lanes being made at once.
     pub(crate) assigning: Mutex<()>,
 }
@@ -170,6 +172,7 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
         turns: Turns::default(),
         hands: Semaphore::new(SECOND_HANDS),
         settings: around.settings,
+        committing: Mutex::new(()),
         assigning: Mutex::new(()),
     });
     worker.parked.begin_refresh();

@@ -1,6 +1,6 @@
 //! From what was received to what is applied: decide, apply in batches, retry, find the one record that is refused.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +13,7 @@ use super::batch::Settled;
 use super::{Lane, Pause, State, Stop, lock};
 use crate::backoff::Backoff;
 use crate::budget::Share;
+use crate::change::EntityKey;
 use crate::consumer::{Consumer, Outcome};
 use crate::fold::{Fold, Poison};
 use crate::frontier::{self, Mark};
@@ -40,6 +41,7 @@ impl<C: Consumer> Lane<C> {
             if self.is_closing() {
                 return Err(Stop::Closing);
             }
+            self.obey().await?;
             self.linger().await?;
             match self.take() {
                 Work::Fold(fold, share) => {
@@ -95,7 +97,7 @@ impl<C: Consumer> Lane<C> {
         Ok(())
     }
 
-    async fn fetch_schema(&self, id: u32, unknown: &mut HashMap<u32, String>) -> Result<(), Stop> {
+    pub(super) async fn fetch_schema(&self, id: u32, unknown: &mut HashMap<u32, String>) -> Result<(), Stop> {
         let mut backoff = Backoff::default();
         loop {
             let Err(error) = self.worker.registry.schema(id).await else { return Ok(()) };
@@ -144,8 +146,9 @@ impl<C: Consumer> Lane<C> {
         let sampled = fold.changes.iter().step_by(entities / SAMPLES + 1);
         let committed_ms: Vec<i64> = sampled.map(|change| change.committed_ms).collect();
         let poison = std::mem::take(&mut fold.poison);
+        let (poison, released) = self.without_released(poison);
         let may_mark = poison.is_empty();
-        let mut settled = Settled::default();
+        let mut settled = Settled { refused: released, ..Settled::default() };
         let changes = std::mem::take(&mut fold.changes).into_ordered();
         self.apply(changes, share, may_mark.then_some(&mark), &mut settled).await?;
         for poison in &poison {
@@ -165,6 +168,23 @@ impl<C: Consumer> Lane<C> {
         Ok(())
     }
 
+    /// What must park, and the entities whose changes were set aside behind parked ones that an operator has released
+    /// since: those are read again.
+    fn without_released(&self, poison: Vec<Poison>) -> (Vec<Poison>, HashSet<EntityKey>) {
+        let first = |poison: &Poison| poison.cause != Cause::Follows;
+        let stuck: HashSet<EntityKey> =
+            poison.iter().filter(|poison| first(poison)).filter_map(|poison| poison.entity.clone()).collect();
+        let mut released = HashSet::new();
+        let kept = poison.into_iter().filter(|poison| match &poison.entity {
+            Some(entity) if !stuck.contains(entity) && !self.reading.parked.contains(entity) => {
+                released.insert(entity.clone());
+                false
+            }
+            _ => true,
+        });
+        (kept.collect(), released)
+    }
+
     /// Parks a record in `backbone`, waiting for it while it is down: a change is parked before its offset is committed.
     pub(super) async fn park(&self, poison: &Poison) -> Result<(), Stop> {
         let Poison { record, entity, cause, detail } = poison;
@@ -182,7 +202,7 @@ impl<C: Consumer> Lane<C> {
             self.retry_after(&mut backoff, None, &format!("the control database: {fault}"), false).await?;
         }
         metrics::counter!(metric::CONSUMER_PARKED, "consumer" => consumer, "cause" => cause.name()).increment(1);
-        if *cause != Cause::Follows && self.worker.parked_one() {
+        if !matches!(cause, Cause::Follows | Cause::Skipped) && self.worker.parked_one() {
             return Err(Stop::Halt(format!(
                 "more than {} records were parked and none applied; the last is {}: {detail}",
                 self.worker.settings.park_limit, record.coordinates
@@ -192,7 +212,7 @@ impl<C: Consumer> Lane<C> {
     }
 
     /// Writes a mark that no batch carried: nothing was to be applied, or something was parked.
-    async fn write_mark(&self, mark: &Mark) -> Result<(), Stop> {
+    pub(super) async fn write_mark(&self, mark: &Mark) -> Result<(), Stop> {
         let mut backoff = Backoff::default();
         while let Err(error) = frontier::write(self.worker.consumer.home(), self.worker.name(), mark).await {
             let fault = Fault::from(error);

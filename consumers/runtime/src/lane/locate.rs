@@ -172,7 +172,7 @@ impl<C: Consumer> Lane<C> {
     }
 
     #[expect(clippy::type_complexity, reason = "the committed offset with its metadata, the first, the end")]
-    fn ask_broker(&self) -> Result<(Option<(i64, String)>, i64, i64), String> {
+    pub(super) fn ask_broker(&self) -> Result<(Option<(i64, String)>, i64, i64), String> {
         let kafka = self.worker.kafka().ok_or("the client is closing")?;
         let (first, end) =
             kafka.fetch_watermarks(&self.topic, self.partition, PATIENCE).map_err(|e| format!("watermarks: {e}"))?;
@@ -239,6 +239,10 @@ impl<C: Consumer> Lane<C> {
                     .to_owned(),
             ));
         }
+        let gap = lock(&self.gap).take();
+        if let Some((from, seen)) = gap {
+            return self.judge_gap(from, seen).await;
+        }
         let lane = self.clone();
         let asked = tokio::task::spawn_blocking(move || lane.ask_broker()).await;
         let Ok(Ok((_, first, end))) = asked else {
@@ -253,6 +257,25 @@ impl<C: Consumer> Lane<C> {
                  topic was deleted and made again"
             )));
         }
+        Ok(())
+    }
+}
+
+impl<C: Consumer> Lane<C> {
+    /// Records between a place and the first that came: compaction takes some, and a transaction's markers are none; what
+    /// retention took was never read.
+    async fn judge_gap(self: &Arc<Self>, from: i64, seen: i64) -> Result<(), Stop> {
+        let known = self.ask().await?;
+        if known.first > from {
+            return Err(Stop::Halt(format!(
+                "{} records from {from} on passed retention unread; take an incremental snapshot of the table, then \
+                 rewind to {}",
+                known.first - from,
+                known.first
+            )));
+        }
+        let (topic, partition) = (&*self.topic, self.partition);
+        tracing::info!(topic, partition, from, seen, "no records between {from} and {seen}: the topic is compacted");
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 
 mod backlog;
 mod delivery;
+mod orders;
 mod parking;
 mod stage;
 mod start;

@@ -60,6 +60,8 @@ pub(crate) struct Switches {
     pub(crate) down: AtomicBool,
     pub(crate) attempts: AtomicU32,
     pub(crate) slow_ms: AtomicU32,
+    /// What was refused before is taken: whatever was wrong with the target is mended.
+    pub(crate) mended: AtomicBool,
     /// Largest number of entities in one batch.
     pub(crate) largest: AtomicU32,
 }
@@ -116,7 +118,7 @@ impl Consumer for Items {
         if has("bug") {
             return Err(Fault::Unknown(anyhow::anyhow!("nobody thought of this")));
         }
-        if has("refuse") {
+        if has("refuse") && !self.switches.mended.load(Ordering::Relaxed) {
             return Err(Fault::Refused("the target refuses it".into()));
         }
         let mut transaction = self.target.begin().await?;
@@ -412,16 +414,22 @@ impl Stage {
 
     /// Issues a command for partition 0 and waits until it was carried out.
     pub(crate) async fn command(&self, verb: &str) -> String {
+        self.command_with(verb, serde_json::json!({})).await
+    }
+
+    /// The same, with arguments.
+    pub(crate) async fn command_with(&self, verb: &str, arguments: serde_json::Value) -> String {
         let id: i64 = sqlx::query_scalar(
             "insert into command (consumer, topic, partition, verb, arguments, reason)
-             values ('items', $1, 0, $2, '{}', 'a test') returning id",
+             values ('items', $1, 0, $2, $3, 'a test') returning id",
         )
         .bind(&self.topic)
         .bind(verb)
+        .bind(arguments)
         .fetch_one(&self.control.pool)
         .await
         .unwrap();
-        for _ in 0..200 {
+        for _ in 0..600 {
             let outcome: Option<String> = sqlx::query_scalar("select outcome from command where id = $1")
                 .bind(id)
                 .fetch_one(&self.control.pool)
