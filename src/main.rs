@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use platform::config::{EXIT_CONFIGURATION, Environment, Invalid};
 
+mod audit;
 mod connectors;
 mod consume;
 mod demo;
@@ -12,9 +13,14 @@ mod dev;
 mod doctor;
 mod identity;
 mod migrate;
+mod operator;
+mod parked;
+mod position;
 mod run;
 mod schemas;
 mod serve;
+mod status;
+mod steer;
 
 /// The back end of a seller platform: HTTP services, the consumers that carry changes between them, and the tools
 /// that look after both. Configuration comes from the environment (`APP_ENV_*`).
@@ -43,6 +49,22 @@ enum Command {
     Serve(serve::Arguments),
     /// Run one consumer (or several) in this process.
     Consume(consume::Arguments),
+    /// The whole backbone on one screen: sources, consumers, what is parked.
+    Status(status::Arguments),
+    /// Where a consumer stands in each of its partitions.
+    Position(position::Arguments),
+    /// Let partitions of a running consumer wait.
+    Pause(steer::Partitions),
+    /// Let them go on, and try again what is halted.
+    Resume(steer::Partitions),
+    /// Apply a partition again from an offset on.
+    Rewind(steer::Place),
+    /// Park the record that a partition stands at, without applying it.
+    Skip(steer::Place),
+    /// What could not be applied: list, show, release, discard.
+    Parked(parked::Arguments),
+    /// What operators did: list, verify, export.
+    Audit(audit::Arguments),
     /// Say what is missing, wrong or taken on this machine, and what to type.
     Doctor,
 }
@@ -60,6 +82,14 @@ fn main() -> ExitCode {
         Command::Dev => run::blocking(dev::run(&environment)),
         Command::Serve(serve) => run::blocking(serve::run(&environment, &serve)),
         Command::Consume(consume) => run::blocking(consume::run(&environment, &consume)),
+        Command::Status(status) => run::blocking(status::run(&environment, &status)),
+        Command::Position(position) => run::blocking(position::run(&environment, &position)),
+        Command::Pause(chosen) => run::blocking(steer::pause(&environment, chosen)),
+        Command::Resume(chosen) => run::blocking(steer::resume(&environment, chosen)),
+        Command::Rewind(place) => run::blocking(steer::rewind(&environment, place)),
+        Command::Skip(place) => run::blocking(steer::skip(&environment, place)),
+        Command::Parked(parked) => run::blocking(parked::run(&environment, parked)),
+        Command::Audit(audit) => run::blocking(audit::run(&environment, &audit)),
         Command::Doctor => doctor::run(),
     };
     match done {

@@ -260,7 +260,8 @@ impl<C: Consumer> Lane<C> {
     async fn stands(self: &Arc<Self>) -> Result<(Option<i64>, i64, i64), Refusal> {
         let lane = self.clone();
         let asked = tokio::task::spawn_blocking(move || lane.ask_broker()).await;
-        let (committed, first, end) = asked.map_err(|error| error.to_string()).and_then(|asked| asked).map_err(refused)?;
+        let (committed, first, end) =
+            asked.map_err(|error| error.to_string()).and_then(|asked| asked).map_err(refused)?;
         Ok((committed.map(|(offset, _)| offset), first, end))
     }
 

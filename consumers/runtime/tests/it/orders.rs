@@ -16,7 +16,8 @@ async fn a_rewind_applies_again_and_repairs_what_was_damaged() {
     stage.send_all((0..50).map(|id| (0, id, id + 1, format!("name {id}")))).await;
     stage.send(7, 100, Some("newer")).await;
     let running = stage.start();
-    let names: Vec<String> = (0..50).map(|id| if id == 7 { "newer".to_owned() } else { format!("name {id}") }).collect();
+    let names: Vec<String> =
+        (0..50).map(|id| if id == 7 { "newer".to_owned() } else { format!("name {id}") }).collect();
     let expected: Vec<(i64, &str)> = (0..).zip(names.iter().map(String::as_str)).collect();
     stage.expect(&expected).await;
     sqlx::raw_sql("delete from item where id < 5; update item set name = 'damaged' where id > 40")

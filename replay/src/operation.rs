@@ -1,0 +1,284 @@
+//! What an operator can ask for, what it rests on, and what it comes to.
+
+use runtime::parking::{self, Parked};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::fleet::{Fleet, Owned, consumers};
+
+/// Something that changes what a consumer does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase")]
+pub enum Operation {
+    /// Let partitions wait: one, those of a topic, or all.
+    Pause(Which),
+    /// Let them go on, and try again what is halted.
+    Resume(Which),
+    /// Apply a partition again from an offset on.
+    Rewind {
+        /// The topic.
+        topic: String,
+        /// The partition's number.
+        partition: i32,
+        /// The first record that is applied again.
+        to: i64,
+    },
+    /// Park the record that a partition stands at.
+    Skip {
+        /// The topic.
+        topic: String,
+        /// The partition's number.
+        partition: i32,
+        /// Where it stands.
+        offset: i64,
+    },
+    /// Apply what is parked, in order.
+    Release(Aside),
+    /// Give up what is parked. Its bytes are kept in `discarded_change`.
+    Discard(Aside),
+}
+
+/// Some partitions of a consumer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Which {
+    /// Of this topic only.
+    pub topic: Option<String>,
+    /// This one only.
+    pub partition: Option<i32>,
+}
+
+/// Something that is parked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aside {
+    /// Everything of an entity, by its text form.
+    Entity(String),
+    /// One record that is of no entity, by its number.
+    Id(i64),
+}
+
+/// A command for the owner of one partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// The topic.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: i32,
+    /// What the runtime calls it.
+    pub verb: &'static str,
+    /// What goes with it.
+    pub arguments: Value,
+}
+
+/// What an operation comes to, as things are now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// What it rests on: while these are the same, a plan holds.
+    pub facts: Value,
+    /// What would happen, in sentences.
+    pub summary: Vec<String>,
+    /// What the owners are told; nothing where the control database alone is concerned.
+    pub commands: Vec<Command>,
+}
+
+/// Why nothing can be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// No such consumer.
+    #[error("no consumer is named `{name}`; there are {}", known.join(", "))]
+    NoConsumer {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The consumer does not run, and only an owner can do it.
+    #[error("no worker runs {0}: start it (`sluice consume {0}`), or what is to be done waits for nobody")]
+    NotRunning(String),
+    /// No worker has the partition.
+    #[error("no worker of {consumer} has {topic}[{partition}]; `sluice position {consumer}` shows who has what")]
+    NoPartition {
+        /// The consumer.
+        consumer: String,
+        /// The topic.
+        topic: String,
+        /// The partition's number.
+        partition: i32,
+    },
+    /// It would change nothing, or cannot be.
+    #[error("{0}")]
+    Pointless(String),
+    /// The control database does not answer.
+    #[error("the control database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Looks at what an operation would do now. Changes nothing.
+pub async fn look(control: &PgPool, consumer: &str, operation: &Operation) -> Result<View, Refused> {
+    let known = consumers(control).await?;
+    if !known.iter().any(|name| name == consumer) {
+        return Err(Refused::NoConsumer { name: consumer.to_owned(), known });
+    }
+    let fleet = async || running(control, consumer).await;
+    match operation {
+        Operation::Pause(which) => partitions(&fleet().await?, consumer, which, "pause"),
+        Operation::Resume(which) => partitions(&fleet().await?, consumer, which, "resume"),
+        Operation::Rewind { topic, partition, to } => rewind(&fleet().await?, consumer, topic, *partition, *to),
+        Operation::Skip { topic, partition, offset } => skip(&fleet().await?, consumer, topic, *partition, *offset),
+        Operation::Release(aside) => {
+            release(&fleet().await?, consumer, &parked(control, consumer, aside).await?, aside)
+        }
+        Operation::Discard(aside) => {
+            let parked = parked(control, consumer, aside).await?;
+            let kept = format!("{} parked records are given up; their bytes stay in discarded_change", parked.len());
+            Ok(View { facts: identify(&parked), summary: listed(vec![kept], &parked), commands: Vec::new() })
+        }
+    }
+}
+
+/// Who runs the consumer now.
+async fn running(control: &PgPool, consumer: &str) -> Result<Fleet, Refused> {
+    let fleet = Fleet::read(control, Some(consumer)).await?;
+    if fleet.0.is_empty() { Err(Refused::NotRunning(consumer.to_owned())) } else { Ok(fleet) }
+}
+
+fn partitions(fleet: &Fleet, consumer: &str, which: &Which, verb: &'static str) -> Result<View, Refused> {
+    let standings = fleet.0.iter().map(|owned| &owned.standing).filter(|standing| {
+        which.topic.as_ref().is_none_or(|topic| *topic == standing.topic)
+            && which.partition.is_none_or(|partition| partition == standing.partition)
+    });
+    // what is paused already needs no pause, and what runs no resume
+    let waits = |state: &str| state == "paused" || state == "halted";
+    let chosen: Vec<_> = standings.filter(|standing| waits(&standing.state) == (verb == "resume")).collect();
+    if chosen.is_empty() {
+        return Err(Refused::Pointless(format!(
+            "there is nothing to {verb}: `sluice position {consumer}` shows the states"
+        )));
+    }
+    let summary = chosen
+        .iter()
+        .map(|standing| {
+            let why = standing.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            format!("{verb} {}[{}], which is {}{why}", standing.topic, standing.partition, standing.state)
+        })
+        .collect();
+    let facts =
+        chosen.iter().map(|standing| json!([standing.topic, standing.partition, waits(&standing.state)])).collect();
+    let commands = chosen
+        .iter()
+        .map(|standing| Command {
+            topic: standing.topic.clone(),
+            partition: standing.partition,
+            verb,
+            arguments: json!({}),
+        })
+        .collect();
+    Ok(View { facts, summary, commands })
+}
+
+fn owner<'f>(fleet: &'f Fleet, consumer: &str, topic: &str, partition: i32) -> Result<&'f Owned, Refused> {
+    fleet.owner(topic, partition).ok_or_else(|| Refused::NoPartition {
+        consumer: consumer.to_owned(),
+        topic: topic.to_owned(),
+        partition,
+    })
+}
+
+fn rewind(fleet: &Fleet, consumer: &str, topic: &str, partition: i32, to: i64) -> Result<View, Refused> {
+    let owned = owner(fleet, consumer, topic, partition)?;
+    let position = owned.standing.next_offset;
+    if position >= 0 && to >= position && owned.standing.state != "halted" {
+        return Err(Refused::Pointless(format!(
+            "{topic}[{partition}] stands at {position}: a rewind goes back, and {to} is not before it"
+        )));
+    }
+    let again = position.saturating_sub(to).max(0);
+    Ok(View {
+        facts: json!({ "owner": owned.worker }),
+        summary: vec![
+            format!(
+                "{consumer} reads {topic}[{partition}] again from {to} on: {again} records before position {position}"
+            ),
+            "an older change never overwrites a newer one; the same change again repairs what it wrote".to_owned(),
+        ],
+        commands: vec![Command { topic: topic.to_owned(), partition, verb: "rewind", arguments: json!({ "to": to }) }],
+    })
+}
+
+fn skip(fleet: &Fleet, consumer: &str, topic: &str, partition: i32, offset: i64) -> Result<View, Refused> {
+    let owned = owner(fleet, consumer, topic, partition)?;
+    let (position, state) = (owned.standing.next_offset, &owned.standing.state);
+    // a partition that halted at its start does not know its position; its owner compares with the committed offset
+    if position >= 0 && position != offset {
+        return Err(Refused::Pointless(format!("{topic}[{partition}] stands at {position}, not at {offset}")));
+    }
+    Ok(View {
+        facts: json!({ "position": position, "state": state }),
+        summary: vec![format!(
+            "{consumer} parks the record {topic}[{partition}]@{offset} without applying it; later changes of its entity follow \
+             it there until they are released"
+        )],
+        commands: vec![Command {
+            topic: topic.to_owned(),
+            partition,
+            verb: "skip",
+            arguments: json!({ "offset": offset }),
+        }],
+    })
+}
+
+fn release(fleet: &Fleet, consumer: &str, parked: &[Parked], aside: &Aside) -> Result<View, Refused> {
+    // the partition of the newest: there its later changes arrive, and its owner keeps them in order
+    let Some(newest) = parked.last() else { return Err(nothing_parked(consumer)) };
+    let at = &newest.record.coordinates;
+    owner(fleet, consumer, &at.topic, at.partition)?;
+    let arguments = match aside {
+        Aside::Entity(entity) => json!({ "entity": entity }),
+        Aside::Id(id) => json!({ "id": id }),
+    };
+    let summary =
+        vec![format!("{} parked records are applied in this order, each guarded by its position", parked.len())];
+    Ok(View {
+        facts: identify(parked),
+        summary: listed(summary, parked),
+        commands: vec![Command { topic: at.topic.to_string(), partition: at.partition, verb: "release", arguments }],
+    })
+}
+
+fn nothing_parked(consumer: &str) -> Refused {
+    Refused::Pointless(format!("nothing of this is parked; `sluice parked list {consumer}` shows what is"))
+}
+
+async fn parked(control: &PgPool, consumer: &str, aside: &Aside) -> Result<Vec<Parked>, Refused> {
+    let parked = match aside {
+        Aside::Entity(entity) => parking::list(control, consumer, Some(entity)).await?,
+        Aside::Id(id) => parking::find(control, consumer, *id).await?.into_iter().collect(),
+    };
+    if parked.is_empty() {
+        return Err(nothing_parked(consumer));
+    }
+    if let (Aside::Id(id), Some(entity)) = (aside, parked.first().and_then(|parked| parked.entity.as_ref())) {
+        return Err(Refused::Pointless(format!(
+            "{id} is of entity {entity}: name the entity, so that its changes stay in order"
+        )));
+    }
+    Ok(parked)
+}
+
+fn identify(parked: &[Parked]) -> Value {
+    parked.iter().map(|parked| parked.id).collect()
+}
+
+fn listed(mut summary: Vec<String>, parked: &[Parked]) -> Vec<String> {
+    const SHOWN: usize = 20;
+    summary.extend(
+        parked.iter().take(SHOWN).map(|parked| {
+            format!("  #{} {} {}: {}", parked.id, parked.record.coordinates, parked.cause, parked.detail)
+        }),
+    );
+    if parked.len() > SHOWN {
+        summary.push(format!("  and {} more", parked.len() - SHOWN));
+    }
+    summary
+}

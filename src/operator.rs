@@ -1,0 +1,115 @@
+//! What every command of an operator stands on: the control database as themselves, the audit, plan and token.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use platform::config::{Environment, Reader};
+use platform::postgres::PoolSettings;
+use platform::sealing::Key;
+use replay::audit::Heads;
+use replay::{Audit, Operation, execute, plan};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use sqlx::PgPool;
+use url::Url;
+
+/// Something needs a look: neither success nor an error of the command itself.
+pub(crate) const NEEDS_A_LOOK: u8 = 3;
+/// A plan is void, or an owner refused or did not answer.
+pub(crate) const NOT_DONE: u8 = 4;
+
+/// How an operator has answers printed.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whether to plan or to do.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Execution {
+    /// Carry out the plan that has this token. Without it, a plan is made and nothing is done.
+    #[arg(long, value_name = "TOKEN", requires = "reason")]
+    execute: Option<String>,
+    /// Why, for the audit.
+    #[arg(long)]
+    reason: Option<String>,
+    /// The ticket that it belongs to, for the audit.
+    #[arg(long, requires = "reason")]
+    ticket: Option<String>,
+}
+
+/// The control database, as the operator: `APP_ENV_OPERATOR_DB_URL`, else the fleet's own URL.
+pub(crate) fn control(environment: &Environment) -> anyhow::Result<PgPool> {
+    let mut reader = Reader::new(environment);
+    let own = reader.optional::<SecretString>("APP_ENV_OPERATOR_DB_URL", "the control database, as you");
+    let fleet = reader.optional::<SecretString>("BACKBONE__APP_ENV_DB_URL", "the control database");
+    if let (Some(None), Some(None)) = (&own, &fleet) {
+        reader.fault("missing APP_ENV_OPERATOR_DB_URL (or BACKBONE__APP_ENV_DB_URL): the control database");
+    }
+    let url = own.zip(fleet).and_then(|(own, fleet)| own.or(fleet));
+    let (url, _) = reader.finish(url)?;
+    let settings = PoolSettings::named("sluice operator").max_connections(2);
+    let settings = settings.statement_timeout(Duration::from_secs(30));
+    Ok(platform::postgres::connect(url.expose_secret(), &settings)?)
+}
+
+/// The key and the heads of the audit.
+pub(crate) fn chain(environment: &Environment) -> anyhow::Result<(Key, Heads)> {
+    let mut reader = Reader::new(environment);
+    let key = reader.key("APP_ENV_AUDIT_KEY", "chains the audit");
+    let heads = reader.required::<Url>("APP_ENV_AUDIT_HEADS_URL", "object storage for the audit's heads");
+    let ((key, heads), _) = reader.finish(key.zip(heads))?;
+    Ok((key, Heads::open(&heads)?))
+}
+
+/// Plans an operation, or carries out the plan that was made for it.
+pub(crate) async fn operate(
+    environment: &Environment,
+    consumer: &str,
+    operation: Operation,
+    execution: &Execution,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let control = control(environment)?;
+    let (Some(token), Some(reason)) = (&execution.execute, &execution.reason) else {
+        let plan = plan::make(&control, consumer, operation).await?;
+        if output.json {
+            println!("{}", json!({ "token": plan.token, "summary": plan.view.summary, "facts": plan.view.facts }));
+        } else {
+            println!("{}", plan.view.summary.join("\n"));
+            println!(
+                "\nNothing is done yet. The same command with this does it:\n  --execute {} --reason '...'",
+                plan.token
+            );
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (key, heads) = chain(environment)?;
+    let audit = Audit::new(control.clone(), key, heads);
+    let plan = match plan::take(&control, consumer, &operation, token).await {
+        Ok(plan) => plan,
+        Err(spent @ (replay::Spent::Database(_) | replay::Spent::Refused(_))) => return Err(spent.into()),
+        Err(spent) => {
+            eprintln!("sluice: {spent}");
+            return Ok(ExitCode::from(NOT_DONE));
+        }
+    };
+    let done =
+        execute(&control, &audit, &plan, reason, execution.ticket.as_deref()).await.context(consumer.to_owned())?;
+    if output.json {
+        println!("{}", json!({ "outcomes": done.outcomes, "complete": done.complete }));
+    } else {
+        println!("{}", done.outcomes.join("\n"));
+    }
+    Ok(if done.complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_DONE) })
+}
+
+/// Milliseconds since 1970 as a time a person reads.
+pub(crate) fn time_of(ms: Option<i64>) -> String {
+    let known = ms.and_then(|ms| time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    known.and_then(|time| time.format(format).ok()).unwrap_or_else(|| "-".to_owned())
+}
