@@ -54,9 +54,11 @@ impl Fault {
 fn of_postgres(error: &sqlx::Error) -> Verdict {
     match error {
         // The outcome of a commit whose connection broke is unknown; effects are idempotent, so it is done again.
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
-            Verdict::Retry
-        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::WorkerCrashed => Verdict::Retry,
         sqlx::Error::Database(database) => of_sqlstate(database.code().as_deref().unwrap_or_default()),
         _ => Verdict::Halt,
     }
@@ -85,9 +87,19 @@ mod tests {
 
     #[test]
     fn restarts_deadlocks_and_full_disks_are_tried_again() {
-        for code in ["08006", "40001", "40P01", "53300", "53100", "57P01", "57P03", "55P03", "25006"] {
+        for code in ["08006", "40001", "40P01", "53300", "53100", "57P01", "57P02", "57P03", "55P03", "25006"] {
             assert_eq!(of_sqlstate(code), Verdict::Retry, "{code}");
         }
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_tried_again_and_a_pool_that_was_closed_halts() {
+        let lost = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        for error in [lost, sqlx::Error::PoolTimedOut, sqlx::Error::WorkerCrashed] {
+            assert_eq!(of_postgres(&error), Verdict::Retry, "{error}");
+        }
+        // nothing here closes a pool, and no closed one opens again
+        assert_eq!(of_postgres(&sqlx::Error::PoolClosed), Verdict::Halt);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One consumer running in one process: what its partitions have in common, and its start and stop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak, mpsc};
 use std::time::Instant;
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::assignment::Assignment;
+use crate::backoff::Backoff;
 use crate::budget::Budget;
 use crate::consumer::Consumer;
 use crate::epoch::Epochs;
@@ -24,6 +25,7 @@ use crate::poll::{self, Move};
 use crate::settings::Settings;
 use crate::topic::Topic;
 use crate::turn::{self, Partition, Turns};
+use crate::verdict::{Fault, Verdict};
 use crate::{control, parking};
 
 /// What a consumer needs of its surroundings.
@@ -154,12 +156,13 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
     let (moves, requests) = mpsc::channel();
     let topics: HashMap<_, _> = consumer.topics().into_iter().map(|t| (t.name().clone(), Arc::new(t))).collect();
     let names: Vec<String> = topics.keys().map(ToString::to_string).collect();
+    let Some((epochs, parked)) = known_before(&around.control, name, &names, &stop).await? else { return Ok(()) };
     let worker = Arc::new(Worker {
         consumer,
         registry: around.registry,
         clock: around.clock,
         parked: Arc::default(),
-        epochs: RwLock::new(Epochs::read(&around.control, &names).await.context("cannot read the epochs")?),
+        epochs: RwLock::new(epochs),
         control: around.control,
         topics,
         lanes: RwLock::default(),
@@ -175,8 +178,6 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
         committing: Mutex::new(()),
         assigning: Mutex::new(()),
     });
-    worker.parked.begin_refresh();
-    let parked = parking::entities(&worker.control, name).await.context("cannot read what is parked")?;
     worker.parked.finish_refresh(parked);
 
     let kafka = subscribe(&worker, &names)?;
@@ -192,6 +193,33 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
     control.await?;
     tracing::info!(consumer = name, "{name} stopped");
     Ok(())
+}
+
+/// What must be known before the first record: the epochs of the topics, and the entities that are parked. A control
+/// database that goes away meanwhile is waited for, because a consumer that gives up here stops its whole process; `None`
+/// when `stop` comes first.
+async fn known_before(
+    control: &PgPool,
+    name: &str,
+    topics: &[String],
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<(Epochs, HashSet<String>)>> {
+    let mut backoff = Backoff::default();
+    loop {
+        let asked = async { Ok((Epochs::read(control, topics).await?, parking::entities(control, name).await?)) };
+        let fault: Fault = match asked.await {
+            Ok(known) => return Ok(Some(known)),
+            Err(fault) => fault,
+        };
+        if fault.verdict() != Verdict::Retry {
+            return Err(fault).context("cannot read the epochs and what is parked");
+        }
+        tracing::warn!(consumer = name, %fault, "waiting for the control database: {fault}");
+        tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            () = tokio::time::sleep(backoff.next(None)) => {}
+        }
+    }
 }
 
 fn subscribe<C: Consumer>(worker: &Arc<Worker<C>>, topics: &[String]) -> anyhow::Result<Arc<Kafka<C>>> {

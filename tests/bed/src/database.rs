@@ -96,15 +96,25 @@ async fn make_template(
     kind: migrations::Database,
     name: &str,
 ) {
-    let passwords = migrations::Passwords::read(&crate::environment()).expect("the stack has every role's password");
-    migrations::provision(admin, &passwords).await.expect("roles are made");
+    provision(admin).await;
     let draft = crate::unique("bed_draft");
     execute(connection, &format!("create database {draft} owner {} template template0", kind.name)).await;
     let options = admin.clone().database(&draft).username(kind.name).password(&password(kind.name));
-    migrations::migrate(kind, &options).await.expect("the migrations apply");
-    migrations::seed(kind, &options).await.expect("the seeds apply");
+    fill(kind, &options).await;
     execute(connection, &format!("alter database {draft} with allow_connections false")).await;
     execute(connection, &format!("alter database {draft} rename to {name}")).await;
+}
+
+/// Makes the roles, and an empty database of each service.
+pub(crate) async fn provision(admin: &PgConnectOptions) {
+    let passwords = migrations::Passwords::read(&crate::environment()).expect("the stack has every role's password");
+    migrations::provision(admin, &passwords).await.expect("roles are made");
+}
+
+/// Makes a service's tables and writes the rows that every installation has.
+pub(crate) async fn fill(kind: migrations::Database, options: &PgConnectOptions) {
+    migrations::migrate(kind, options).await.expect("the migrations apply");
+    migrations::seed(kind, options).await.expect("the seeds apply");
 }
 
 /// Drops what killed tests left behind, and templates of contents that were current more than a day ago.
@@ -151,7 +161,7 @@ fn setting(name: &str) -> String {
     crate::environment().get(name).unwrap_or_else(|| panic!("the stack's environment has no {name}")).to_owned()
 }
 
-fn password(role: &str) -> String {
+pub(crate) fn password(role: &str) -> String {
     match role {
         "replication" => setting("APP_ENV_REPLICATION_PASSWORD"),
         _ => setting(&format!("APP_ENV_DB_PASSWORD_{}", role.to_uppercase())),
@@ -165,6 +175,9 @@ impl Drop for Database {
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
+                // The server waits for every backend, also one that is being authenticated by a client of this test, which
+                // stands still meanwhile. A database that is given up here can be dropped later.
+                let admin = admin.options([("statement_timeout", "10s")]);
                 let mut connection = admin.connect().await.map_err(std::io::Error::other)?;
                 let statement = format!("drop database if exists {name} with (force)");
                 sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.map_err(std::io::Error::other)

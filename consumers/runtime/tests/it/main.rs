@@ -6,6 +6,8 @@
 mod backlog;
 mod delivery;
 mod orders;
+mod outage;
 mod parking;
 mod stage;
 mod start;
+mod zombie;

@@ -10,6 +10,7 @@ use platform::telemetry::TelemetrySettings;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use runtime::guard::{self, Guarded};
 use runtime::{Batch, Change, Consumer, Decision, Effect, Fault, Outcome, Settings, Surroundings, Topic, frontier};
@@ -62,6 +63,10 @@ pub(crate) struct Switches {
     pub(crate) slow_ms: AtomicU32,
     /// What was refused before is taken: whatever was wrong with the target is mended.
     pub(crate) mended: AtomicBool,
+    /// Batches that were committed.
+    pub(crate) applied: AtomicU32,
+    /// Each transaction first waits for the lock [`Stage::LOCK`] in the target.
+    pub(crate) waits_for_lock: AtomicBool,
     /// Largest number of entities in one batch.
     pub(crate) largest: AtomicU32,
 }
@@ -122,6 +127,10 @@ impl Consumer for Items {
             return Err(Fault::Refused("the target refuses it".into()));
         }
         let mut transaction = self.target.begin().await?;
+        if self.switches.waits_for_lock.load(Ordering::Relaxed) {
+            let lock = sqlx::query("select pg_advisory_xact_lock($1)").bind(Stage::LOCK);
+            lock.execute(&mut *transaction).await?;
+        }
         let kept: Vec<_> = batch.plans.iter().filter(|planned| planned.plan.is_some()).collect();
         let deleted: Vec<_> = batch.plans.iter().filter(|planned| planned.plan.is_none()).collect();
         let guarded = Guarded::of(kept.iter().copied());
@@ -161,6 +170,7 @@ impl Consumer for Items {
             frontier::write(&mut *transaction, batch.consumer, mark).await?;
         }
         transaction.commit().await?;
+        self.switches.applied.fetch_add(1, Ordering::SeqCst);
         let mut outcome = Outcome::default();
         outcome.count_many(Outcome::APPLIED, batch.plans.len() as u64);
         Ok(outcome)
@@ -182,6 +192,15 @@ pub(crate) struct Stage {
     admin: AdminClient<DefaultClientContext>,
 }
 
+/// What a consumer is started with.
+pub(crate) struct Around {
+    pub(crate) settings: Settings,
+    pub(crate) control: PgPool,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) target: PgPool,
+    pub(crate) switches: Arc<Switches>,
+}
+
 /// A consumer that runs.
 pub(crate) struct Running {
     stop: CancellationToken,
@@ -189,6 +208,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Whether it has given up.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
@@ -196,6 +220,9 @@ impl Running {
 }
 
 impl Stage {
+    /// An advisory lock in the target.
+    pub(crate) const LOCK: i64 = 1;
+
     pub(crate) async fn set(partitions: i32) -> Self {
         platform::tls::install();
         // `APP_ENV_LOG=debug` shows what the consumer says
@@ -262,21 +289,54 @@ impl Stage {
     }
 
     pub(crate) fn start_with(&self, change: impl FnOnce(&mut Settings)) -> Running {
+        self.start_around(|around| change(&mut around.settings))
+    }
+
+    /// Starts a consumer among servers that the test may change.
+    pub(crate) fn start_around(&self, change: impl FnOnce(&mut Around)) -> Running {
         let mut reader = Reader::new(&self.environment);
         let mut settings = Settings::read("items", &mut reader).unwrap();
         settings.group.clone_from(&self.group);
-        change(&mut settings);
-        let around = Surroundings {
+        let mut around = Around {
             settings,
             control: self.control.pool.clone(),
             registry: self.registry.clone(),
-            clock: SystemClock::shared(),
+            target: self.target.pool.clone(),
+            switches: self.switches.clone(),
         };
-        let consumer =
-            Items { target: self.target.pool.clone(), topic: self.topic.clone(), switches: self.switches.clone() };
+        change(&mut around);
+        let Around { settings, control, registry, target, switches } = around;
+        let surroundings = Surroundings { settings, control, registry, clock: SystemClock::shared() };
+        let consumer = Items { target, topic: self.topic.clone(), switches };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(runtime::run(consumer, around, stop.clone()));
+        let task = tokio::spawn(runtime::run(consumer, surroundings, stop.clone()));
         Running { stop, task }
+    }
+
+    /// Values are written with another schema from now on, which nobody has read before.
+    pub(crate) async fn evolve(&mut self) {
+        let address = self.environment.get("APP_ENV_SCHEMA_REGISTRY_URL").unwrap();
+        let named = format!(r#""name":"Envelope","doc":"{}""#, self.topic);
+        let schema = VALUE.replacen(r#""name":"Envelope""#, &named, 1);
+        let id = register(address, &format!("{}-value-evolved", self.topic), &schema).await;
+        assert_ne!(id, self.value.0);
+        self.value = (id, schema.parse().unwrap());
+    }
+
+    /// The group's committed offsets, by partition.
+    pub(crate) fn committed(&self) -> Vec<Option<i64>> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.environment.get("APP_ENV_KAFKA_BROKERS").unwrap());
+        let client: BaseConsumer = config.set("group.id", &self.group).create().unwrap();
+        let metadata = client.fetch_metadata(Some(&self.topic), Duration::from_secs(30)).unwrap();
+        let mut asked = rdkafka::TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            asked.add_partition(&self.topic, partition.id());
+        }
+        let answer = client.committed_offsets(asked, Duration::from_secs(30)).unwrap();
+        let mut offsets: Vec<_> = answer.elements().iter().map(|e| (e.partition(), e.offset().to_raw())).collect();
+        offsets.sort_unstable();
+        offsets.into_iter().map(|(_, offset)| offset.filter(|offset| *offset >= 0)).collect()
     }
 
     /// The key's bytes for an id.
@@ -397,19 +457,29 @@ impl Stage {
 
     /// Waits until a partition's reported state is this one, and answers the reason.
     pub(crate) async fn expect_state(&self, state: &str) -> String {
+        let partition = self.expect_partition(state, |partition| partition["state"] == state).await;
+        partition["reason"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until a partition is reported to be so, and answers the report.
+    pub(crate) async fn expect_partition(
+        &self,
+        what: &str,
+        is_so: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
         let mut seen = None;
         for _ in 0..300 {
             seen = sqlx::query_scalar::<_, sqlx::types::Json<Vec<serde_json::Value>>>("select partitions from worker")
                 .fetch_optional(&self.control.pool)
                 .await
                 .unwrap();
-            let found = seen.iter().flat_map(|partitions| &partitions.0).find(|p| p["state"] == state);
+            let found = seen.iter().flat_map(|partitions| &partitions.0).find(|partition| is_so(partition));
             if let Some(partition) = found {
-                return partition["reason"].as_str().unwrap_or_default().to_owned();
+                return partition.clone();
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("no partition became {state}: {seen:?}");
+        panic!("no partition became {what}: {seen:?}");
     }
 
     /// Issues a command for partition 0 and waits until it was carried out.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::service::{Odd, refused, start, start_odd};
 
-fn redis() -> Cache {
+pub(crate) fn redis() -> Cache {
     Cache::connect_with(bed::environment().get("APP_ENV_REDIS_URL").unwrap(), Duration::from_secs(30)).unwrap()
 }
 
@@ -55,7 +55,7 @@ async fn with_redis_down_it_still_decides_and_lets_nobody_in() {
 }
 
 /// The key of a decision of the kit under generation 0, as the gate makes it.
-fn decision_key(version: i64, role: &str, resource: &str) -> String {
+pub(crate) fn decision_key(version: i64, role: &str, resource: &str) -> String {
     let question = json!([version, "commerce", [role], resource, "read"]).to_string();
     platform::cache_key::authz_decision(0, &hex::encode(&Sha256::digest(question)[..16]))
 }

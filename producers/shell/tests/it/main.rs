@@ -8,6 +8,7 @@ mod document;
 mod flow;
 mod idempotency;
 mod limits;
+mod outage;
 mod service;
 mod sql;
 mod stop;
