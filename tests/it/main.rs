@@ -5,4 +5,5 @@ mod boundaries;
 mod caches;
 mod inventory_defaults;
 mod merchant_tax;
+mod operate;
 mod search_sync;

@@ -39,6 +39,19 @@ impl Process {
         Self { child, log }
     }
 
+    /// Runs it to its end; answers its exit code and what it wrote to its standard output.
+    ///
+    /// # Panics
+    /// When the binary is not built.
+    pub async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+        let mut command = Command::new(binary());
+        command.args(arguments).env_clear().envs(bed::environment().pairs()).envs(variables.iter().copied());
+        let done = command.stdin(Stdio::null()).output().await.expect("sluice is built: run cargo build");
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        println!("sluice {}: {:?}\n{said}{}", arguments.join(" "), done.status, String::from_utf8_lossy(&done.stderr));
+        (done.status.code().unwrap_or(-1), said)
+    }
+
     /// Ends it with `kill -9`.
     ///
     /// # Panics
