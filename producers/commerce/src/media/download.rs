@@ -4,10 +4,17 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use shell::{Caller, Id, Path, Problem};
+use utoipa::ToSchema;
 
 use super::range::{Part, part};
 use super::{Media, rows};
 use crate::Commerce;
+
+/// The bytes of a picture.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes the answer in the document only")]
+struct PictureBytes(Vec<u8>);
 
 /// The bytes of a picture, or a range of them.
 #[utoipa::path(
@@ -18,8 +25,8 @@ use crate::Commerce;
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the caller has."),
     ),
     responses(
-        (status = 200, description = "All of it.", body = Vec<u8>, content_type = "image/*"),
-        (status = 206, description = "The range.", body = Vec<u8>, content_type = "image/*"),
+        (status = 200, description = "All of it.", body = PictureBytes, content_type = "image/*"),
+        (status = 206, description = "The range.", body = PictureBytes, content_type = "image/*"),
         (status = 304, description = "The caller has it."),
         (status = 416, description = "The range begins beyond its end; `Content-Range` says how long it is."),
     ),

@@ -144,3 +144,14 @@ async fn a_picture_that_a_product_shows_is_not_deleted() {
     let list = shop.call("GET", &format!("/media?merchant_id={merchant}&sort=name")).send().await.expect(200);
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn the_document_calls_a_pictures_bytes_binary() {
+    let shop = shop::open().await;
+    let document = shop.call("GET", "/doc/openapi.json").send().await.expect(200);
+    let operation = &document["paths"]["/v1/api/commerce/media/{media_id}/content"]["get"];
+    let schema = &operation["responses"]["200"]["content"]["image/*"]["schema"];
+    let named = schema["$ref"].as_str().and_then(|reference| document.pointer(reference.strip_prefix('#')?));
+    let schema = named.unwrap_or(schema);
+    assert_eq!((&schema["type"], &schema["format"]), (&"string".into(), &"binary".into()), "{operation}");
+}
