@@ -10,9 +10,8 @@ use runtime::{Batch, Fault, Outcome, Planned, frontier};
 use crate::Inner;
 use crate::chunk::{self, Done};
 use crate::decide::Plan;
-use crate::memory::Tick;
 use crate::source::{self, Table};
-use crate::wish::{self, Why, Wish};
+use crate::wish::{self, Above, Why, Wish};
 
 /// Documents that were written.
 pub(crate) const IMPORTED: &str = "imported";
@@ -30,7 +29,7 @@ pub(crate) async fn apply(inner: &Arc<Inner>, batch: &Batch<Plan>) -> Result<Out
     let wishes = direct(inner, &batch.plans).await?;
     sync(inner, wishes, &mut done).await?;
     for table in [Table::Merchant, Table::Category] {
-        sync_below(inner, table, &above(inner, table, &batch.plans), &mut done).await?;
+        sync_below(inner, table, &changed(inner, table, &batch.plans), &mut done).await?;
     }
     if let Some(mark) = &batch.mark {
         frontier::write(&inner.backbone, batch.consumer, mark).await?;
@@ -67,39 +66,35 @@ async fn direct(inner: &Inner, plans: &[Planned<Plan>]) -> Result<Vec<Wish>, Fau
     Ok(wishes)
 }
 
-/// A merchant or a category that changed.
-struct Above {
+/// A merchant or a category that changed, as the batch says it.
+struct Changed {
     id: i64,
     version: Option<i64>,
-    /// From when on every read is known to show it.
-    since: Option<Tick>,
     replay: bool,
 }
 
-fn above(inner: &Inner, table: Table, plans: &[Planned<Plan>]) -> Vec<Above> {
+fn changed(inner: &Inner, table: Table, plans: &[Planned<Plan>]) -> Vec<Changed> {
     let of = |planned: &Planned<Plan>| {
         let ((Table::Merchant, Plan::Merchant { id, version }) | (Table::Category, Plan::Category { id, version })) =
             (table, planned.plan)
         else {
             return None;
         };
-        let since = version.and_then(|version| match table {
-            Table::Merchant => inner.memory.merchant_since(id, version),
-            Table::Category => inner.memory.category_since(id, version),
-        });
-        Some(Above { id, version, since, replay: inner.memory.is_replay(&planned.coordinates) })
+        Some(Changed { id, version, replay: inner.memory.is_replay(&planned.coordinates) })
     };
     plans.iter().filter_map(of).collect()
 }
 
 /// The products of merchants or categories that changed, page by page.
-async fn sync_below(inner: &Arc<Inner>, table: Table, above: &[Above], done: &mut Done) -> Result<(), Fault> {
-    let unseen: Vec<_> = above.iter().filter(|one| one.since.is_none()).map(|one| (one.id, one.version)).collect();
+async fn sync_below(inner: &Arc<Inner>, table: Table, changed: &[Changed], done: &mut Done) -> Result<(), Fault> {
+    let is_seen =
+        |one: &Changed| one.version.is_some_and(|version| inner.memory.seen_since(table, one.id, version).is_some());
+    let unseen: Vec<_> = changed.iter().filter(|one| !is_seen(one)).map(|one| (one.id, one.version)).collect();
     if !unseen.is_empty() {
         source::wait_for(&inner.source, table, &unseen).await?;
     }
-    let now = inner.memory.tick();
-    let ids: Vec<i64> = above.iter().map(|one| one.id).collect();
+    let since = inner.memory.tick();
+    let ids: Vec<i64> = changed.iter().map(|one| one.id).collect();
     let mut shelves = match (ids.is_empty(), table) {
         (true, _) => return Ok(()),
         (_, Table::Merchant) => source::shelves_of_merchants(&inner.source, &ids).await?,
@@ -108,8 +103,8 @@ async fn sync_below(inner: &Arc<Inner>, table: Table, above: &[Above], done: &mu
     while !shelves.is_empty() {
         let page = source::products_of(&inner.source, &mut shelves).await?;
         let wish = |(product, reason): (i64, usize)| {
-            let Above { since, replay, .. } = above.get(reason)?;
-            Some(Wish { product, why: Why::Above(since.unwrap_or(now)), replay: *replay })
+            let Changed { id, version, replay } = *changed.get(reason)?;
+            Some(Wish { product, why: Why::Above(Above { table, id, version, since }), replay })
         };
         sync(inner, page.into_iter().filter_map(wish).collect(), done).await?;
     }

@@ -9,9 +9,9 @@ use runtime::Fault;
 
 use crate::Inner;
 use crate::document;
-use crate::memory::Written;
+use crate::memory::{Tick, Written};
 use crate::shard::{self, Held};
-use crate::source::{self, Aggregate, Horizon};
+use crate::source::{self, Aggregate, Horizon, Snapshot};
 use crate::typesense::Refusal;
 use crate::wish::{self, Wish};
 
@@ -55,11 +55,10 @@ pub(crate) async fn process(inner: Arc<Inner>, wishes: Vec<Wish>) -> Result<Done
         let mut held = shard::take(&inner.backbone, &inner.settings.collection, reserved.shards(), idle).await?;
         let mut left: Vec<Wish> = wishes.iter().filter(|wish| !wish.is_granted(&inner.memory)).copied().collect();
         let current = count(wishes.len() - left.len());
-        let began = inner.memory.tick();
         let done = grant(&inner, &mut held, &mut left).await;
         match (done, held.release().await) {
             (Ok(done), Ok(())) => {
-                inner.memory.wrote(&done.written, began, inner.memory.tick());
+                inner.memory.wrote(&done.written);
                 return Ok(Done { current, written: Vec::new(), ..done });
             }
             (Ok(done), Err(lost)) if attempts < ATTEMPTS && done.imported + done.removed > 0 => {
@@ -101,8 +100,17 @@ struct Read {
     unread: HashSet<i64>,
 }
 
-/// Reads until the parcel is full. On the last look nothing is late: what is not seen by then was undone.
+/// Looks at the source.
 async fn read(inner: &Inner, wishes: &[Wish], is_last: bool) -> Result<Read, Fault> {
+    let mut snapshot = inner.snapshots.take(&inner.source, &inner.memory).await?;
+    let read = read_from(&mut snapshot, wishes, is_last, inner.settings.import_bytes).await?;
+    snapshot.end().await?;
+    Ok(read)
+}
+
+/// Reads until the parcel is full. On the last look nothing is late: what is not seen by then was undone.
+async fn read_from(snapshot: &mut Snapshot, wishes: &[Wish], is_last: bool, bytes: usize) -> Result<Read, Fault> {
+    let tick = snapshot.tick;
     let products = wish::products(wishes);
     let mut missing: HashMap<i64, &[Wish]> =
         wishes.chunk_by(|a, b| a.product == b.product).map(|wishes| (wishes[0].product, wishes)).collect();
@@ -110,17 +118,17 @@ async fn read(inner: &Inner, wishes: &[Wish], is_last: bool) -> Result<Read, Fau
         !is_last && wishes.iter().any(|wish| !wish.is_seen_in(aggregate))
     };
     let mut read = Read::default();
-    let mut rows = source::read(&inner.source, &products);
+    let mut rows = source::read(snapshot.connection(), &products);
     while let Some(aggregate) = rows.try_next().await? {
         let Some(wishes) = missing.remove(&aggregate.id) else { continue };
         if is_late(wishes, Some(&aggregate)) {
             read.late.insert(aggregate.id);
         } else if aggregate.is_shown() {
-            read.parcel.push(&aggregate)?;
+            read.parcel.push(&aggregate, tick)?;
         } else {
-            read.gone.push((aggregate.id, Some(aggregate.written())));
+            read.gone.push((aggregate.id, Some(aggregate.written(tick))));
         }
-        if read.parcel.body.len() >= inner.settings.import_bytes {
+        if read.parcel.body.len() >= bytes {
             read.unread.extend(missing.into_keys());
             return Ok(read);
         }
@@ -161,10 +169,10 @@ struct Parcel {
 }
 
 impl Parcel {
-    fn push(&mut self, aggregate: &Aggregate) -> Result<(), Fault> {
+    fn push(&mut self, aggregate: &Aggregate, tick: Tick) -> Result<(), Fault> {
         document::write(aggregate, &mut self.body)?;
         self.products.push(aggregate.id);
-        self.written.push(aggregate.written());
+        self.written.push(aggregate.written(tick));
         Ok(())
     }
 

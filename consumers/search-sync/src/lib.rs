@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     /// Locks and positions.
     pub(crate) backbone: PgPool,
     pub(crate) memory: memory::Memory,
+    /// The order of reads.
+    pub(crate) snapshots: source::Snapshots,
     pub(crate) reservations: shard::Reservations,
     /// One for each chunk under way.
     pub(crate) permits: Semaphore,
@@ -57,7 +59,8 @@ impl SearchSync {
         let typesense = typesense::Typesense::new(&settings, http)?;
         let permits = Semaphore::new(settings.concurrency);
         let (memory, reservations) = (memory::Memory::new(), shard::Reservations::new());
-        Ok(Self(Arc::new(Inner { settings, typesense, source, backbone, memory, reservations, permits })))
+        let snapshots = source::Snapshots::default();
+        Ok(Self(Arc::new(Inner { settings, typesense, source, backbone, memory, snapshots, reservations, permits })))
     }
 
     /// Makes the collection and its alias where they are missing. The first batch does so too; a process that calls

@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use runtime::Coordinates;
 use runtime::frontier::Mark;
 
-/// Orders reads of the source within this process: a read that began at or after another one ended sees at least what
-/// that one saw.
+use crate::source;
+
+/// Orders reads of the source within this process: a read of a later tick sees at least what one of an earlier tick saw
+/// (see [`crate::source::Snapshots`]), and what any statement saw that ended before the tick was taken.
 pub(crate) type Tick = u64;
 
 /// The four tables and how far each partition was applied.
@@ -26,9 +28,9 @@ struct State {
     epoch: i32,
     products: Table,
     variants: Table,
-    /// When a merchant was first seen at its version.
+    /// The earliest read that saw a merchant at its version.
     merchants: Table,
-    /// When a category was first seen at its version.
+    /// The earliest read that saw a category at its version.
     categories: Table,
     applied: HashMap<(Arc<str>, i32), i64>,
 }
@@ -36,6 +38,8 @@ struct State {
 /// A document that was written, or removed, and what it was computed from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Written {
+    /// The read.
+    pub(crate) tick: Tick,
     pub(crate) product: (i64, i64),
     pub(crate) variants: Vec<(i64, i64)>,
     pub(crate) merchant: (i64, i64),
@@ -55,13 +59,13 @@ impl Memory {
         Self { clock: AtomicU64::new(1), state: Mutex::new(state) }
     }
 
-    /// Now. Take it before a read begins, or after it ended.
+    /// Now.
     pub(crate) fn tick(&self) -> Tick {
         self.clock.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// Notes documents that are in the index, from a read that began and ended at these ticks.
-    pub(crate) fn wrote(&self, written: &[Written], began: Tick, ended: Tick) {
+    /// Notes documents that are in the index.
+    pub(crate) fn wrote(&self, written: &[Written]) {
         let mut state = self.lock();
         for document in written {
             let (id, version) = document.product;
@@ -69,14 +73,14 @@ impl Memory {
                 // Under the product's lock versions only rise: the source was restored to an earlier state.
                 state.forget();
             }
-            state.products.put(id, version, began);
+            state.products.put(id, version, document.tick);
             for (id, version) in &document.variants {
-                state.variants.put(*id, *version, began);
+                state.variants.put(*id, *version, document.tick);
             }
             let (id, version) = document.merchant;
-            state.merchants.first(id, version, ended);
+            state.merchants.first(id, version, document.tick);
             for (id, version) in &document.categories {
-                state.categories.first(*id, *version, ended);
+                state.categories.first(*id, *version, document.tick);
             }
         }
     }
@@ -91,19 +95,19 @@ impl Memory {
         self.lock().variants.get(id).is_some_and(|known| known.version >= version)
     }
 
-    /// Whether the product's document was computed by a read that began at `since` or later.
+    /// Whether the product's document was computed by a read of `since` or later.
     pub(crate) fn is_read_since(&self, id: i64, since: Tick) -> bool {
         self.lock().products.get(id).is_some_and(|known| known.tick >= since)
     }
 
-    /// From when on every read has seen this version of the merchant, if that was noted.
-    pub(crate) fn merchant_since(&self, id: i64, version: i64) -> Option<Tick> {
-        self.lock().merchants.get(id).filter(|known| known.version >= version).map(|known| known.tick)
-    }
-
-    /// From when on every read has seen this version of the category, if that was noted.
-    pub(crate) fn category_since(&self, id: i64, version: i64) -> Option<Tick> {
-        self.lock().categories.get(id).filter(|known| known.version >= version).map(|known| known.tick)
+    /// From when on every read has seen this version of a merchant or category, if that was noted.
+    pub(crate) fn seen_since(&self, table: source::Table, id: i64, version: i64) -> Option<Tick> {
+        let mut state = self.lock();
+        let known = match table {
+            source::Table::Merchant => state.merchants.get(id),
+            source::Table::Category => state.categories.get(id),
+        };
+        known.filter(|known| known.version >= version).map(|known| known.tick)
     }
 
     /// Whether the record was applied before by this process: it is read again to repair what went wrong in the index,
@@ -179,9 +183,10 @@ impl Table {
         set[index] = Slot { id, version, tick };
     }
 
-    /// As [`Table::put`], keeping the tick of the first time that this version was seen.
+    /// As [`Table::put`], keeping the earliest tick of the version: reads are noted in the order of their imports' ends.
     fn first(&mut self, id: i64, version: i64, tick: Tick) {
-        if self.get(id).is_none_or(|known| known.version < version) {
+        let is_first = |known: Slot| known.version < version || (known.version == version && tick < known.tick);
+        if self.get(id).is_none_or(is_first) {
             self.put(id, version, tick);
         }
     }
@@ -193,34 +198,37 @@ mod tests {
 
     use super::*;
 
-    fn document(id: i64, version: i64, merchant: (i64, i64)) -> Written {
-        Written { product: (id, version), variants: vec![(id + 1, version)], merchant, categories: Vec::new() }
+    fn document(tick: Tick, id: i64, version: i64) -> Written {
+        let variants = vec![(id + 1, version)];
+        Written { tick, product: (id, version), variants, merchant: (1, 7), categories: vec![(2, 5)] }
     }
 
     #[test]
     fn a_version_counts_as_imported_once_it_or_a_later_one_was_written() {
         let memory = Memory::new();
-        memory.wrote(&[document(10, 3, (1, 1))], 5, 6);
+        memory.wrote(&[document(5, 10, 3)]);
         assert!(memory.has_product(10, 3) && memory.has_product(10, 2) && !memory.has_product(10, 4));
         assert!(memory.has_variant(11, 3) && !memory.has_variant(11, 4) && !memory.has_variant(12, 1));
     }
 
     #[test]
-    fn a_merchants_product_is_up_to_date_only_when_read_after_the_merchant_was_seen() {
+    fn a_merchants_product_is_up_to_date_when_read_no_earlier_than_the_merchant_was_seen() {
         let memory = Memory::new();
-        memory.wrote(&[document(10, 1, (1, 7))], 1, 2);
-        memory.wrote(&[document(20, 1, (1, 7))], 3, 4);
-        let since = memory.merchant_since(1, 7).unwrap();
-        assert_eq!(since, 2);
-        assert!(!memory.is_read_since(10, since) && memory.is_read_since(20, since));
-        assert_eq!(memory.merchant_since(1, 8), None);
+        let older = Written { merchant: (1, 6), ..document(1, 10, 1) };
+        // imports end in another order than their reads
+        memory.wrote(&[document(4, 20, 1)]);
+        memory.wrote(&[older, document(3, 30, 1)]);
+        let since = memory.seen_since(source::Table::Merchant, 1, 7).unwrap();
+        assert!(!memory.is_read_since(10, since) && memory.is_read_since(20, since) && memory.is_read_since(30, since));
+        assert_eq!(memory.seen_since(source::Table::Merchant, 1, 8), None);
+        assert_eq!(memory.seen_since(source::Table::Category, 2, 5), Some(1));
     }
 
     #[test]
     fn a_source_that_went_back_is_forgotten() {
         let memory = Memory::new();
-        memory.wrote(&[document(10, 7, (1, 1)), document(30, 7, (1, 1))], 1, 2);
-        memory.wrote(&[document(10, 5, (1, 1))], 3, 4);
+        memory.wrote(&[document(1, 10, 7), document(1, 30, 7)]);
+        memory.wrote(&[document(3, 10, 5)]);
         assert!(!memory.has_product(30, 7) && memory.has_product(10, 5) && !memory.has_product(10, 6));
         memory.enter(1);
         assert!(!memory.has_product(10, 5));

@@ -2,8 +2,10 @@
 
 mod aggregate;
 mod listing;
+mod snapshot;
 mod visible;
 
 pub(crate) use aggregate::{Aggregate, Variant, read};
 pub(crate) use listing::{products_of, shelves_of_categories, shelves_of_merchants};
+pub(crate) use snapshot::{Snapshot, Snapshots};
 pub(crate) use visible::{Horizon, Table, wait_for};

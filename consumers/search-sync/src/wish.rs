@@ -2,7 +2,7 @@
 
 use crate::memory::{Memory, Tick};
 use crate::shard;
-use crate::source::Aggregate;
+use crate::source::{Aggregate, Table};
 
 /// A product whose document is to be made again, and why. A product has one for each change that touches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,28 @@ pub(crate) enum Why {
     Variant { id: i64, version: i64 },
     /// A variant that only the document knew is gone.
     LostVariant,
-    /// Its merchant or a category changed: every read from this tick on shows it.
-    Above(Tick),
+    /// Its merchant or a category changed.
+    Above(Above),
+}
+
+/// A merchant or a category that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Above {
+    pub(crate) table: Table,
+    pub(crate) id: i64,
+    /// None when the row was deleted from its table.
+    pub(crate) version: Option<i64>,
+    /// From when on every read is known to show it. An earlier one may have shown it too, which is told when its import
+    /// has ended.
+    pub(crate) since: Tick,
+}
+
+impl Above {
+    /// From when on every read is known to show the change by now.
+    fn since(&self, memory: &Memory) -> Tick {
+        let seen = self.version.and_then(|version| memory.seen_since(self.table, self.id, version));
+        seen.map_or(self.since, |seen| seen.min(self.since))
+    }
 }
 
 impl Wish {
@@ -32,7 +52,7 @@ impl Wish {
             && match self.why {
                 Why::Product(Some(version)) => memory.has_product(self.product, version),
                 Why::Variant { id, version } => memory.has_variant(id, version),
-                Why::Above(since) => memory.is_read_since(self.product, since),
+                Why::Above(above) => memory.is_read_since(self.product, above.since(memory)),
                 Why::Product(None) | Why::LostVariant => false,
             }
     }
@@ -116,10 +136,21 @@ mod tests {
     #[test]
     fn a_replay_is_never_skipped() {
         let memory = Memory::new();
-        let written = crate::memory::Written { product: (5, 3), ..Default::default() };
-        memory.wrote(&[written], 1, 2);
+        memory.wrote(&[crate::memory::Written { product: (5, 3), ..Default::default() }]);
         let why = Why::Product(Some(3));
         assert!(wish(5, why).is_granted(&memory));
         assert!(!Wish { product: 5, why, replay: true }.is_granted(&memory));
+    }
+
+    #[test]
+    fn a_product_that_was_read_with_the_merchant_as_it_is_now_is_not_read_again() {
+        let memory = Memory::new();
+        let above = Above { table: Table::Merchant, id: 1, version: Some(7), since: 9 };
+        let wish = wish(5, Why::Above(above));
+        let written = |merchant| crate::memory::Written { tick: 4, product: (5, 3), merchant, ..Default::default() };
+        memory.wrote(&[written((1, 6))]);
+        assert!(!wish.is_granted(&memory));
+        memory.wrote(&[written((1, 7))]);
+        assert!(wish.is_granted(&memory));
     }
 }

@@ -4,7 +4,7 @@
 use futures::stream::BoxStream;
 use sqlx::postgres::PgRow;
 use sqlx::types::time::OffsetDateTime;
-use sqlx::{FromRow, PgPool, Row as _};
+use sqlx::{FromRow, PgConnection, Row as _};
 
 /// A product as it stands in the source, deleted ones too.
 #[derive(Debug, Clone)]
@@ -72,8 +72,8 @@ impl Aggregate {
 }
 
 /// These products, in no order; what has no row is left out.
-pub(crate) fn read<'p>(pool: &'p PgPool, products: &'p [i64]) -> BoxStream<'p, sqlx::Result<Aggregate>> {
-    sqlx::query_as(READ).bind(products).fetch(pool)
+pub(crate) fn read<'r>(source: &'r mut PgConnection, products: &'r [i64]) -> BoxStream<'r, sqlx::Result<Aggregate>> {
+    sqlx::query_as(READ).bind(products).fetch(source)
 }
 
 const READ: &str = "

@@ -10,12 +10,13 @@ use runtime::Fault;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use super::Aggregate;
+use crate::memory::{Tick, Written};
 
 const PAUSE: Duration = Duration::from_millis(5);
 const ATTEMPTS: u32 = 200;
 
 /// A table whose rows have versions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Table {
     Merchant,
     Category,
@@ -85,9 +86,10 @@ pub(crate) async fn wait_for(source: &PgPool, table: Table, rows: &[(i64, Option
 }
 
 impl Aggregate {
-    /// What the index will be computed from.
-    pub(crate) fn written(&self) -> crate::memory::Written {
-        crate::memory::Written {
+    /// What the index will be computed from, read from the snapshot of this tick.
+    pub(crate) fn written(&self, tick: Tick) -> Written {
+        Written {
+            tick,
             product: (self.id, self.version),
             variants: self.variants.iter().map(|variant| (variant.id, variant.version)).collect(),
             merchant: (self.merchant.id, self.merchant.version),

@@ -2,7 +2,7 @@
 
 use runtime::Consumer as _;
 
-use crate::shop::{CATEGORY, MERCHANT, Shop, category, merchant};
+use crate::shop::{CATEGORY, MERCHANT, Shop, category, merchant, product};
 
 #[tokio::test]
 async fn a_renamed_or_suspended_merchant_is_seen_in_all_its_products() {
@@ -20,17 +20,39 @@ async fn a_renamed_or_suspended_merchant_is_seen_in_all_its_products() {
 }
 
 #[tokio::test]
-async fn a_merchant_that_was_seen_before_its_products_were_read_costs_no_import() {
+async fn a_product_that_was_read_with_its_merchant_as_it_is_costs_no_import() {
     let shop = Shop::open().await;
-    shop.apply(vec![merchant(MERCHANT, 1)]).await;
     shop.product(90, "Món 90", 45_000).await;
-    shop.publish(&[90]).await;
     shop.product(100, "Món 100", 45_000).await;
+    shop.publish(&[90]).await;
     shop.publish(&[100]).await;
-    let outcome = shop.apply(vec![merchant(MERCHANT, 1)]).await;
-    assert_eq!((outcome.entities("imported"), outcome.entities("already-current")), (1, 1));
-    let outcome = shop.apply(vec![merchant(MERCHANT, 1)]).await;
-    assert_eq!(outcome.entities("imported"), 0);
+    let outcome = shop.apply(vec![merchant(MERCHANT, 1), category(CATEGORY, 1)]).await;
+    assert_eq!((outcome.entities("imported"), outcome.entities("already-current")), (0, 4));
+    shop.run("update merchant set name = 'Quán Cô Tư', version = 2 where id = $1", &[MERCHANT]).await;
+    let outcome = shop.apply(vec![merchant(MERCHANT, 2)]).await;
+    assert_eq!(outcome.entities("imported"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_merchant_that_changes_while_its_products_are_read_is_seen_in_all_of_them() {
+    let shop = Shop::open().await;
+    let ids: Vec<i64> = (10..=60).map(|place| place * 10).collect();
+    for id in &ids {
+        shop.product(*id, &format!("Món {id}"), 45_000).await;
+    }
+    for version in 2..=20 {
+        let rename = "update merchant set name = 'Quán ' || $2::bigint, version = $2 where id = $1";
+        let touch = "update product set version = $2 where merchant_id = $1";
+        let products = ids.chunks(10).map(|part| shop.apply(part.iter().map(|id| product(*id, version - 1)).collect()));
+        tokio::join!(futures::future::join_all(products), async {
+            shop.run(rename, &[MERCHANT, version]).await;
+            shop.apply(vec![merchant(MERCHANT, version)]).await;
+        },);
+        for id in &ids {
+            assert_eq!(shop.document(*id).await["merchant_name"], format!("Quán {version}"), "{id}");
+        }
+        shop.run(touch, &[MERCHANT, version]).await;
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,5 @@ mod engine;
 mod find;
 mod gone;
 mod late;
-mod rate;
 mod refuse;
 mod shop;
