@@ -7,7 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::compare;
 use crate::connect::Connect;
-use crate::process::{self, Consumer};
+use crate::process::{self, Running};
 use crate::report::{self, Table, verdict};
 use crate::source::{Source, configuration};
 use crate::stack::Stack;
@@ -173,7 +173,7 @@ async fn by_consumer(stack: &Stack, source: &Source<'_>, goal: &Goal, turn: u32)
     stack.checkpoint().await?;
     let group = format!("bench-drain-{}-{turn}", std::process::id());
     let began = Instant::now();
-    let mut consumer = Consumer::start(&source.topic(), &group, TARGET, CONTROL)?;
+    let mut consumer = Running::consumer(&source.topic(), &group, TARGET, CONTROL)?;
     await_goal(stack, TARGET, goal, consumer.pid()).await?;
     let seconds = began.elapsed().as_secs_f64();
     let cpu_seconds = process::cpu(consumer.pid())?.as_secs_f64();

@@ -9,7 +9,7 @@ use rdkafka::Message as _;
 use rdkafka::consumer::BaseConsumer;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::process::Consumer;
+use crate::process::Running;
 use crate::report::{self, Table, percentile, verdict};
 use crate::source::{Source, id_of};
 use crate::stack::Stack;
@@ -79,7 +79,7 @@ pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<
     stack.fresh_target(TARGET, CONTROL).await?;
     stack.checkpoint().await?;
     let group = format!("bench-live-{}", std::process::id());
-    let mut consumer = Consumer::start(&source.topic(), &group, TARGET, CONTROL)?;
+    let mut consumer = Running::consumer(&source.topic(), &group, TARGET, CONTROL)?;
     await_rows(stack, source.name).await?;
     let mut best: Vec<Measured> = Vec::new();
     for rate in &arguments.rates {

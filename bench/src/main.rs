@@ -7,12 +7,17 @@ mod consumer;
 mod drain;
 mod idle;
 mod latency;
+mod load;
+mod pgbench;
 mod process;
 mod report;
 mod row;
+mod search;
+mod sluice;
 mod source;
 mod stack;
 mod upsert;
+mod write;
 
 use clap::{Parser, Subcommand};
 
@@ -30,8 +35,12 @@ enum Verb {
     Drain(drain::Arguments),
     /// From commit to effect, against Debezium itself.
     Latency(latency::Arguments),
-    /// What a consumer costs that has nothing to do.
-    Idle,
+    /// Products through the API, against pgbench with the same statements.
+    Write(write::Arguments),
+    /// A backlog into the search engine, against the engine's own import.
+    Search(search::Arguments),
+    /// What processes cost that have nothing to do.
+    Idle(idle::Arguments),
     /// The consumer that is measured, in a process of its own.
     Consume(consumer::Arguments),
 }
@@ -46,7 +55,9 @@ fn main() -> anyhow::Result<()> {
         match Arguments::parse().verb {
             Verb::Drain(arguments) => drain::run(&stack, &arguments).await,
             Verb::Latency(arguments) => latency::run(&stack, &arguments).await,
-            Verb::Idle => idle::run(&stack).await,
+            Verb::Write(arguments) => write::run(&stack, &arguments).await,
+            Verb::Search(arguments) => search::run(&stack, &arguments).await,
+            Verb::Idle(arguments) => idle::run(&stack, &arguments).await,
             Verb::Consume(arguments) => consumer::run(&stack, &arguments).await,
         }
     })

@@ -1,10 +1,10 @@
-//! What a process costs, as the kernel counts it; and the consumer that is measured, as a process of its own.
+//! What a process costs, as the kernel counts it; and the processes that are measured.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 /// `USER_HZ`: 100 on every Linux that Sluice runs on (man 5 proc, `/proc/pid/stat`).
 const TICK: Duration = Duration::from_millis(10);
@@ -55,39 +55,57 @@ pub(crate) fn set_niceness(pid: u32, nice: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The consumer, running.
-pub(crate) struct Consumer(Child);
+/// A process that is measured, running.
+pub(crate) struct Running {
+    child: Child,
+    name: String,
+}
 
-impl Consumer {
-    /// Starts it; what it says goes to a file.
-    pub(crate) fn start(topic: &str, group: &str, target: &str, control: &str) -> anyhow::Result<Self> {
-        let folder = std::env::var("BENCH_LOGS").unwrap_or_else(|_| "/tmp".to_owned());
-        let log = std::fs::File::create(Path::new(&folder).join("bench-consumer.log"))?;
-        let child = Command::new(std::env::current_exe()?)
-            .args(["consume", "--topic", topic, "--group", group, "--target", target, "--control", control])
-            .stdin(Stdio::null())
-            .stderr(log.try_clone()?)
-            .stdout(log)
-            .spawn()?;
-        Ok(Self(child))
+impl Running {
+    /// Starts a command; what it says goes to `bench-<name>.log`, beside the logs of the stack.
+    pub(crate) fn start(name: &str, command: &mut Command) -> anyhow::Result<Self> {
+        let log = std::fs::File::create(log(name))?;
+        let child = command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log).spawn()?;
+        Ok(Self { child, name: name.to_owned() })
+    }
+
+    /// Starts the bench's own consumer.
+    pub(crate) fn consumer(topic: &str, group: &str, target: &str, control: &str) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["consume", "--topic", topic, "--group", group, "--target", target, "--control", control]);
+        Self::start("consumer", &mut command)
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.0.id()
+        self.child.id()
+    }
+
+    /// Fails when it has ended.
+    pub(crate) fn ensure_alive(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("{} ended ({status}); see {}", self.name, log(&self.name).display()),
+            None => Ok(()),
+        }
     }
 
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
         Command::new("kill").args(["-TERM", &self.pid().to_string()]).status()?;
-        self.0.wait()?;
+        self.child.wait()?;
         Ok(())
     }
 }
 
-impl Drop for Consumer {
+/// Where a process of this name writes what it says.
+pub(crate) fn log(name: &str) -> PathBuf {
+    let folder = std::env::var_os("BENCH_LOGS").map_or_else(std::env::temp_dir, PathBuf::from);
+    folder.join(format!("bench-{name}.log"))
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         // after `stop` there is nothing left to kill
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
