@@ -41,7 +41,7 @@ lint: ## format and clippy, warnings are errors
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 boundaries: ## who may depend on whom
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; else echo "cargo-deny is absent: bans, licenses and sources not checked"; fi
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --workspace check bans licenses sources; else echo "cargo-deny is absent: bans, licenses and sources not checked"; fi
 	cargo test --locked -p backbone --test it boundaries::
 
 schemas: ## what is in schemas/ against the registry
