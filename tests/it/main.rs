@@ -6,4 +6,5 @@ mod caches;
 mod inventory_defaults;
 mod merchant_tax;
 mod operate;
+mod outages;
 mod search_sync;

@@ -32,7 +32,8 @@ impl Stage {
     }
 }
 
-async fn tax_info(invoice: &PgPool, ids: &[i64]) -> Merchants {
+/// What invoice knows of these merchants.
+pub(crate) async fn tax_info(invoice: &PgPool, ids: &[i64]) -> Merchants {
     let rows = sqlx::query("select merchant_id, name, tax_name from tax_info where merchant_id = any($1)")
         .bind(ids)
         .fetch_all(invoice)

@@ -4,17 +4,29 @@ use backbone::eventually;
 use backbone::process::Process;
 use backbone::source::{self, commerce};
 
-/// How many documents of a merchant are found by these words.
-async fn found(collection: &str, merchant_id: i64, words: &str) -> Option<i64> {
+/// A request to the search engine itself.
+fn ask(method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
     let environment = bed::environment();
-    let url = environment.get("APP_ENV_TYPESENSE_URL")?;
-    let key = environment.get("APP_ENV_TYPESENSE_API_KEY")?;
+    let url = environment.get("APP_ENV_TYPESENSE_URL").unwrap().trim_end_matches('/');
+    let key = environment.get("APP_ENV_TYPESENSE_API_KEY").unwrap();
+    reqwest::Client::new().request(method, format!("{url}{path}")).header("X-TYPESENSE-API-KEY", key)
+}
+
+/// How many documents of a merchant are found by these words.
+pub(crate) async fn found(collection: &str, merchant_id: i64, words: &str) -> Option<i64> {
     let filter = format!("merchant_id:={merchant_id}");
     let query = [("q", words), ("query_by", "name,name_folded"), ("filter_by", &filter)];
-    let url = format!("{}/collections/{collection}/documents/search", url.trim_end_matches('/'));
-    let asked = reqwest::Client::new().get(url).query(&query).header("X-TYPESENSE-API-KEY", key).send();
-    let answer: serde_json::Value = asked.await.ok()?.json().await.ok()?;
+    let path = format!("/collections/{collection}/documents/search");
+    let answer: serde_json::Value =
+        ask(reqwest::Method::GET, &path).query(&query).send().await.ok()?.json().await.ok()?;
     answer["found"].as_i64()
+}
+
+/// Takes a collection out of the engine's memory.
+pub(crate) async fn forget(collection: &str) {
+    for path in [format!("/collections/{collection}_1"), format!("/aliases/{collection}")] {
+        ask(reqwest::Method::DELETE, &path).send().await.ok();
+    }
 }
 
 #[tokio::test]
@@ -42,4 +54,5 @@ async fn a_product_is_found_with_and_without_its_diacritics_and_not_once_it_is_d
         .unwrap();
     eventually("the product is gone", Some(0), || found(&collection, merchant, "phở bò")).await;
     consumer.kill().await;
+    forget(&collection).await;
 }

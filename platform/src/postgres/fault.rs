@@ -115,6 +115,8 @@ mod tests {
         for (sqlstate, meaning) in [
             ("40001", Some(Fault::Contended)),
             ("57P01", Some(Fault::Unavailable)),
+            ("57P02", Some(Fault::Unavailable)),
+            ("57P03", Some(Fault::Unavailable)),
             ("08006", Some(Fault::Unavailable)),
             ("53300", Some(Fault::Unavailable)),
             ("57014", Some(Fault::TooSlow)),
