@@ -7,4 +7,5 @@ mod inventory_defaults;
 mod merchant_tax;
 mod operate;
 mod outages;
+mod policies;
 mod search_sync;

@@ -56,6 +56,7 @@ impl Issuer {
     pub fn set_rules(&self, rules: &[(&str, &str, &str, &str, &str)]) {
         let mut bundle = self.bundle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         bundle.version += 1;
+        bundle.issued_at += 1;
         let rule = |(role, service, resource, action, effect): &(&str, &str, &str, &str, &str)| Rule {
             role: (*role).to_owned(),
             service: (*service).to_owned(),
@@ -64,6 +65,17 @@ impl Issuer {
             effect: (*effect).to_owned(),
         };
         bundle.rules = rules.iter().map(rule).collect();
+    }
+
+    /// The bundle as it stands, to be put back as a restore of its database would.
+    #[must_use]
+    pub fn backup(&self) -> Bundle {
+        self.bundle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Puts a bundle in place of the one that there is.
+    pub fn restore(&self, bundle: Bundle) {
+        *self.bundle.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bundle;
     }
 
     /// Good claims for an hour.

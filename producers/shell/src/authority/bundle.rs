@@ -2,6 +2,7 @@
 
 use jsonwebtoken::{Algorithm, Validation};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::keys::Keys;
 
@@ -27,14 +28,25 @@ pub struct Rule {
 /// What identity signs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
-    /// Grows with every change of roles or policies. A shell never goes back to an older one.
+    /// Grows with every change of roles or policies, and goes back when identity's database is restored from a backup.
     pub version: i64,
-    /// When it was signed, Unix seconds.
+    /// When it was signed, Unix seconds. Tells a bundle of a restored database from an old one that somebody kept.
     pub issued_at: i64,
     /// The casbin model: [`super::MODEL`].
     pub model: String,
     /// The policy definitions. The fixed rules of the roles ([`super::Policies`]) are added by the shell.
     pub rules: Vec<Rule>,
+}
+
+impl Bundle {
+    /// What it decides by: version, model and rules. Two bundles that were signed at different times and say the same
+    /// have the same edition; two of the same version that a restore lies between have not.
+    #[must_use]
+    pub fn edition(&self) -> [u8; 32] {
+        let rule = |rule: &Rule| serde_json::json!([rule.role, rule.service, rule.resource, rule.action, rule.effect]);
+        let rules: Vec<_> = self.rules.iter().map(rule).collect();
+        Sha256::digest(serde_json::json!([self.version, self.model, rules]).to_string()).into()
+    }
 }
 
 /// Why a bundle was refused.

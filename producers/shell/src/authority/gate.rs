@@ -86,8 +86,13 @@ impl Gate {
         self.fetch_keys().await.map_err(|error| self.failed("keys", &error))?;
         let signed = self.authority.bundle().await.map_err(|error| self.failed("bundle", &error))?;
         let bundle = bundle::open(&signed, &read(&self.keys)).map_err(|error| self.failed("bundle", &error))?;
-        if read(&self.policies).as_ref().is_some_and(|held| held.version >= bundle.version) {
+        let held = read(&self.policies).clone();
+        if held.as_ref().is_some_and(|held| !held.give_way_to(&bundle)) {
             return Ok(());
+        }
+        if let Some(held) = held.filter(|held| held.version >= bundle.version) {
+            let (had, has) = (held.version, bundle.version);
+            tracing::warn!(had, has, "identity's policies went back from version {had} to {has}: was it restored?");
         }
         let policies = Policies::of(&bundle).await.map_err(|error| self.failed("bundle", &error))?;
         tracing::info!(

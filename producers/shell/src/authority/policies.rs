@@ -29,6 +29,10 @@ m = holds(r.roles, p.role) && (p.service == \"*\" || p.service == r.service) && 
 pub struct Policies {
     /// The bundle's version.
     pub version: i64,
+    /// When the bundle was signed, Unix seconds.
+    pub issued_at: i64,
+    /// What they were made of, as one number.
+    pub(super) edition: [u8; 32],
     enforcer: Enforcer,
 }
 
@@ -51,7 +55,13 @@ impl Policies {
             Ok::<_, casbin::Error>(enforcer)
         };
         let enforcer = build.await.map_err(|error| error.to_string())?;
-        Ok(Self { version: bundle.version, enforcer })
+        Ok(Self { version: bundle.version, issued_at: bundle.issued_at, edition: bundle.edition(), enforcer })
+    }
+
+    /// Whether this bundle is to take their place: a later version, or, when identity's database was restored from a
+    /// backup, another one that was signed later. An old bundle that somebody kept is neither.
+    pub(super) fn give_way_to(&self, bundle: &Bundle) -> bool {
+        bundle.version > self.version || (bundle.issued_at > self.issued_at && bundle.edition() != self.edition)
     }
 
     /// Which of these roles allow it; none when any of them is denied it, or none is allowed it. Answers an error

@@ -6,6 +6,7 @@ use platform::redis::Cache;
 use reqwest::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use shell::authority::Bundle;
 
 use crate::service::{Odd, refused, start, start_odd};
 
@@ -55,8 +56,8 @@ async fn with_redis_down_it_still_decides_and_lets_nobody_in() {
 }
 
 /// The key of a decision of the kit under generation 0, as the gate makes it.
-pub(crate) fn decision_key(version: i64, role: &str, resource: &str) -> String {
-    let question = json!([version, "commerce", [role], resource, "read"]).to_string();
+pub(crate) fn decision_key(bundle: &Bundle, role: &str, resource: &str) -> String {
+    let question = json!([hex::encode(bundle.edition()), "commerce", [role], resource, "read"]).to_string();
     platform::cache_key::authz_decision(0, &hex::encode(&Sha256::digest(question)[..16]))
 }
 
@@ -67,12 +68,13 @@ async fn a_decision_is_kept_in_redis_and_a_forged_one_lets_nobody_in() {
     let gate = service.kit.gate();
     let cashier = ["CASHIER".to_owned()];
     assert!(gate.allowing(&cashier, &resource, "read").await.unwrap().is_empty());
-    let genuine = cache.get(&decision_key(1, "CASHIER", &resource)).await.expect("the decision is in redis");
+    let bundle = service.issuer.backup();
+    let genuine = cache.get(&decision_key(&bundle, "CASHIER", &resource)).await.expect("the decision is in redis");
     assert_eq!(genuine.split('.').nth(1), Some(""));
     let resource = bed::unique("resource");
     let signature = genuine.split('.').next().unwrap();
     let forged = format!("{signature}.CASHIER");
-    cache.set(&decision_key(1, "CASHIER", &resource), &forged, Duration::from_mins(1)).await;
+    cache.set(&decision_key(&bundle, "CASHIER", &resource), &forged, Duration::from_mins(1)).await;
     assert!(gate.allowing(&cashier, &resource, "read").await.unwrap().is_empty());
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bed::Gate;
 use platform::redis::Cache;
 use reqwest::Method;
-use shell::authority::Gate as Decider;
+use shell::authority::{Bundle, Gate as Decider};
 
 use crate::authorize::{decision_key, redis};
 use crate::service::{Odd, refused, start_odd};
@@ -17,11 +17,11 @@ async fn decided(gate: &Decider, resource: &str) -> (bool, bool) {
 }
 
 /// Waits until a decision that is made now is found in Redis, and answers what it is of.
-async fn until_one_is_kept(gate: &Decider, direct: &Cache, version: i64) -> String {
+async fn until_one_is_kept(gate: &Decider, direct: &Cache, bundle: &Bundle) -> String {
     for _ in 0..300 {
         let resource = bed::unique("resource");
         assert_eq!(decided(gate, &resource).await, (true, false));
-        if direct.get(&decision_key(version, "OWNER", &resource)).await.is_some() {
+        if direct.get(&decision_key(bundle, "OWNER", &resource)).await.is_some() {
             return resource;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -39,9 +39,9 @@ async fn redis_that_goes_away_and_comes_back_changes_no_decision() {
     let granted = bed::unique("resource");
     service.issuer.set_rules(&[("EMPLOYEE", "commerce", &granted, "read", "allow")]);
     gate.refresh().await.unwrap();
-    until_one_is_kept(gate, &direct, 2).await;
+    until_one_is_kept(gate, &direct, &service.issuer.backup()).await;
     assert_eq!(decided(gate, &granted).await, (true, true));
-    assert!(direct.get(&decision_key(2, "EMPLOYEE", &granted)).await.is_some());
+    assert!(direct.get(&decision_key(&service.issuer.backup(), "EMPLOYEE", &granted)).await.is_some());
 
     before_redis.close().await;
     for _ in 0..5 {
@@ -63,7 +63,7 @@ async fn redis_that_goes_away_and_comes_back_changes_no_decision() {
     before_redis.close().await;
     before_redis.slow(Duration::ZERO);
     before_redis.open();
-    let kept = until_one_is_kept(gate, &direct, 3).await;
+    let kept = until_one_is_kept(gate, &direct, &service.issuer.backup()).await;
     assert_eq!(decided(gate, &kept).await, (true, false));
     // the right that was taken away meanwhile is gone, although Redis still remembers that it was there
     assert_eq!(decided(gate, &granted).await, (true, false));

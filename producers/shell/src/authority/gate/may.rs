@@ -25,7 +25,7 @@ impl Gate {
         let mut roles = roles.to_vec();
         roles.sort();
         roles.dedup();
-        let question = self.question(policies.version, &roles, resource, action);
+        let question = self.question(&policies.edition, &roles, resource, action);
         let known = read(&self.decisions).get(&question).cloned();
         if let Some(allowing) = known {
             return Ok(allowing);
@@ -38,7 +38,7 @@ impl Gate {
         counter!(metric::POLICY_DECISIONS, "service" => self.service.name, "source" => source, "effect" => effect)
             .increment(1);
         // Not when a newer bundle came meanwhile: its decisions were cleared for it.
-        if read(&self.policies).as_ref().is_some_and(|held| held.version == policies.version) {
+        if read(&self.policies).as_ref().is_some_and(|held| held.edition == policies.edition) {
             remember(&self.decisions, question, allowing.clone());
         }
         Ok(allowing)
@@ -81,9 +81,10 @@ impl Gate {
         cache_key::authz_decision(self.generation.load(Ordering::Relaxed), &hex::encode(&question[..16]))
     }
 
-    /// With the bundle's version in it: shells that hold different policies never share a decision.
-    fn question(&self, version: i64, roles: &[String], resource: &str, action: &str) -> [u8; 32] {
-        let question = serde_json::json!([version, self.service.name, roles, resource, action]).to_string();
+    /// With the bundle's edition in it: shells that hold different policies never share a decision.
+    fn question(&self, edition: &[u8; 32], roles: &[String], resource: &str, action: &str) -> [u8; 32] {
+        let question =
+            serde_json::json!([hex::encode(edition), self.service.name, roles, resource, action]).to_string();
         Sha256::digest(question).into()
     }
 

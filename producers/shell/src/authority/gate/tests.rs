@@ -11,7 +11,7 @@ use platform::service::Service;
 use time::OffsetDateTime;
 
 use super::*;
-use crate::authority::Kind;
+use crate::authority::{Bundle, Kind};
 use crate::issuer::Issuer;
 
 fn gate_with(issuer: &Arc<Issuer>, clock: SharedClock) -> Gate {
@@ -194,6 +194,29 @@ async fn a_changed_policy_counts_from_the_refresh_on() {
     issuer.set_rules(&[]);
     gate.refresh().await.unwrap();
     assert!(gate.allowing(&roles, "product", "read").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_restored_identity_is_followed_and_an_old_bundle_that_somebody_kept_is_not() {
+    let (issuer, gate) = ready().await;
+    let roles = ["CASHIER".to_owned()];
+    issuer.set_rules(&[("CASHIER", "commerce", "product", "read", "allow")]);
+    let allowing = issuer.backup();
+    issuer.set_rules(&[]);
+    gate.refresh().await.unwrap();
+    let denying = issuer.backup();
+
+    issuer.restore(allowing.clone());
+    gate.refresh().await.unwrap();
+    assert!(gate.allowing(&roles, "product", "read").await.unwrap().is_empty(), "a kept bundle brings a right back");
+
+    issuer.restore(Bundle { issued_at: denying.issued_at + 60, ..allowing.clone() });
+    gate.refresh().await.unwrap();
+    assert_eq!(gate.allowing(&roles, "product", "read").await.unwrap(), ["CASHIER"], "an older version, signed later");
+
+    issuer.restore(Bundle { issued_at: denying.issued_at + 120, version: allowing.version, ..denying });
+    gate.refresh().await.unwrap();
+    assert!(gate.allowing(&roles, "product", "read").await.unwrap().is_empty(), "the same version with other rules");
 }
 
 #[tokio::test]
