@@ -13,6 +13,7 @@ mod dev;
 mod doctor;
 mod identity;
 mod migrate;
+mod observe;
 mod operator;
 mod parked;
 mod position;
@@ -43,12 +44,14 @@ enum Command {
     Identity(identity::Arguments),
     /// Write a catalogue through the public API and watch it arrive; again makes changes and watches those.
     Demo,
-    /// Run every service and consumer in one process, for development.
+    /// Run every service and consumer and the observer in one process, for development.
     Dev,
     /// Run one service (or several) in this process.
     Serve(serve::Arguments),
     /// Run one consumer (or several) in this process.
     Consume(consume::Arguments),
+    /// Watch connectors, slots, the registry and the fleet, and tell it as metrics.
+    Observe(observe::Arguments),
     /// The whole backbone on one screen: sources, consumers, what is parked.
     Status(status::Arguments),
     /// Where a consumer stands in each of its partitions.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Dev => run::blocking(dev::run(&environment)),
         Command::Serve(serve) => run::blocking(serve::run(&environment, &serve)),
         Command::Consume(consume) => run::blocking(consume::run(&environment, &consume)),
+        Command::Observe(observe) => run::blocking(observe::run(&environment, &observe)),
         Command::Status(status) => run::blocking(status::run(&environment, &status)),
         Command::Position(position) => run::blocking(position::run(&environment, &position)),
         Command::Pause(chosen) => run::blocking(steer::pause(&environment, chosen)),

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::{consume, serve};
+use crate::{consume, observe, serve};
 
 /// Something that runs until the lifecycle stops.
 pub(crate) type Job = BoxFuture<'static, anyhow::Result<()>>;
@@ -60,12 +60,25 @@ impl Settings {
     }
 }
 
+/// What a process runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Roles<'r> {
+    pub(crate) services: &'r [&'r str],
+    pub(crate) consumers: &'r [&'r str],
+    pub(crate) observer: Option<&'r observe::Arguments>,
+}
+
 /// Runs services and consumers in this process until SIGTERM, then drains.
 pub(crate) async fn process(
     environment: &Environment,
     services: &[&str],
     consumers: &[&str],
 ) -> anyhow::Result<ExitCode> {
+    roles(environment, &Roles { services, consumers, observer: None }).await
+}
+
+/// Runs roles in this process until SIGTERM, then drains.
+pub(crate) async fn roles(environment: &Environment, roles: &Roles<'_>) -> anyhow::Result<ExitCode> {
     let mut reader = Reader::new(environment);
     let settings = Settings::read(&mut reader);
     let (settings, printed) = reader.finish(settings)?;
@@ -80,8 +93,9 @@ pub(crate) async fn process(
         clock: SystemClock::shared(),
         http: reqwest::Client::builder().build().context("cannot make an HTTP client")?,
     };
-    let jobs = prepare(&process, services, consumers)?;
-    tracing::info!(configuration = %printed, services = services.join(","), consumers = consumers.join(","), "starting");
+    let jobs = prepare(&process, roles)?;
+    let (services, consumers) = (roles.services.join(","), roles.consumers.join(","));
+    tracing::info!(configuration = %printed, services, consumers, observes = roles.observer.is_some(), "starting");
     let address = (settings.ops_host.as_str(), settings.ops_port);
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address:?}"))?;
     let signals = tokio::spawn({
@@ -99,11 +113,12 @@ pub(crate) async fn process(
 }
 
 /// Puts all of it together. Wrong settings of one do not hide those of the next.
-fn prepare(process: &Process, services: &[&str], consumers: &[&str]) -> anyhow::Result<Vec<(String, Job)>> {
+fn prepare(process: &Process, roles: &Roles<'_>) -> anyhow::Result<Vec<(String, Job)>> {
     let (mut jobs, mut faults) = (Vec::new(), Vec::new());
-    let consumers = consumers.iter().map(|name| (*name, consume::job(name, process)));
-    let services = services.iter().map(|name| (*name, serve::job(name, process)));
-    for (name, prepared) in consumers.chain(services) {
+    let consumers = roles.consumers.iter().map(|name| (*name, consume::job(name, process)));
+    let services = roles.services.iter().map(|name| (*name, serve::job(name, process)));
+    let observer = roles.observer.iter().map(|arguments| (observe::NAME, observe::job(arguments, process)));
+    for (name, prepared) in consumers.chain(services).chain(observer) {
         match prepared.map_err(anyhow::Error::downcast::<Invalid>) {
             Ok(job) => jobs.push((name.to_owned(), job)),
             Err(Ok(invalid)) => {
@@ -149,7 +164,9 @@ mod tests {
             clock: SystemClock::shared(),
             http: reqwest::Client::new(),
         };
-        let refused = prepare(&process, &serve::SERVICES, &consume::CONSUMERS).err().expect("nothing is configured");
+        let observer = observe::Arguments::default();
+        let roles = Roles { services: &serve::SERVICES, consumers: &consume::CONSUMERS, observer: Some(&observer) };
+        let refused = prepare(&process, &roles).err().expect("nothing is configured");
         let Invalid { faults } = refused.downcast().expect("what is wrong is the configuration");
         for variable in [
             "MERCHANT_TAX__APP_ENV_KAFKA_BROKERS",
@@ -157,6 +174,7 @@ mod tests {
             "IDENTITY__APP_ENV_CURSOR_SECRET",
             "COMMERCE__APP_ENV_MEDIA_URL",
             "INVOICE__APP_ENV_DB_URL",
+            "APP_ENV_CONNECT_URL",
         ] {
             assert!(faults.iter().any(|fault| fault.contains(variable)), "{variable}: {faults:#?}");
         }

@@ -82,7 +82,7 @@ async fn against_registry(verb: &Verb, registry: &Ccompat, topics: &mut [Topic])
 }
 
 /// A registry may serve others too: only subjects of topics with a service's prefix can drift.
-fn is_ours(subject: &str) -> bool {
+pub(crate) fn is_ours(subject: &str) -> bool {
     SERVICES.iter().any(|service| subject.strip_prefix(service.topic_prefix).is_some_and(|rest| rest.starts_with('.')))
 }
 

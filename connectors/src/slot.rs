@@ -11,6 +11,8 @@ pub struct Slot {
     pub retained: i64,
     /// `reserved`, `extended`, `unreserved` or `lost`: a lost slot has lost changes.
     pub wal_status: Option<String>,
+    /// Bytes that may still be written before the slot is in danger of being lost; none without a limit.
+    pub safe_wal: Option<i64>,
 }
 
 /// Reads a slot; none when there is no such slot. Any role may.
@@ -19,7 +21,7 @@ pub async fn read(database: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opt
         "select active,
                 coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0)::bigint as behind,
                 coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint as retained,
-                wal_status
+                wal_status, safe_wal_size as safe_wal
          from pg_replication_slots
          where slot_name = $1",
     )

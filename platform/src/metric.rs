@@ -57,3 +57,44 @@ pub const CONSUMER_UNCHANGED_FIELDS: &str = "consumer_unchanged_fields_total";
 /// Bounds of the buckets of every histogram that ends in `_seconds`, in seconds.
 pub const SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// Aggregates that a constraint refused and that were rolled back; label `constraint`.
+pub const COMMERCE_AGGREGATE_ROLLBACKS: &str = "commerce_aggregate_rollbacks_total";
+/// Sealed credentials that did not open; label `reason`.
+pub const COMMERCE_CREDENTIAL_FAILURES: &str = "commerce_credential_failures_total";
+
+// What `sluice observe` sees from outside. A gauge is NaN while the source of it cannot be asked, so that no rule compares
+// with what is no longer known.
+
+/// Questions of the observer that were not answered; labels `what` (connector, slot, schemas, fleet, positions,
+/// configuration), `service` (or the consumer; empty where it is of all).
+pub const OBSERVE_FAILURES: &str = "observe_failures_total";
+/// When a question was answered last, in seconds since 1970, 0 before it ever was; labels `what`, `service`.
+pub const OBSERVE_LAST_SUCCESS: &str = "observe_last_success_timestamp_seconds";
+/// 1 while Connect says that the connector runs, else 0, also while Connect does not answer; label `connector`.
+pub const CONNECTOR_RUNNING: &str = "connector_running";
+/// 1 while Connect says that its tasks run, else 0; label `connector`.
+pub const CONNECTOR_TASK_RUNNING: &str = "connector_task_running";
+/// How long ago the last event that it noted was committed in its source, in seconds; heartbeats count. Label `connector`.
+pub const CONNECTOR_EVENT_AGE: &str = "connector_last_event_age_seconds";
+/// 1 while a connector reads from its slot, 0 when none does or there is no slot; label `connector`.
+pub const SLOT_ACTIVE: &str = "slot_active";
+/// Bytes of the source's log that the connector has not confirmed; label `connector`.
+pub const SLOT_BEHIND_BYTES: &str = "slot_behind_bytes";
+/// Bytes of the source's log that the slot keeps on disk; label `connector`.
+pub const SLOT_RETAINED_BYTES: &str = "slot_retained_bytes";
+/// Bytes that may still be written before the slot is in danger, infinite without a limit; label `connector`.
+pub const SLOT_SAFE_WAL_BYTES: &str = "slot_safe_wal_bytes";
+/// 1 when the slot has lost changes; label `connector`.
+pub const SLOT_LOST: &str = "slot_lost";
+/// Versions and subjects that the registry holds beyond the reviewed files.
+pub const SCHEMA_DRIFT: &str = "schema_drift";
+/// Partitions by what their owners say; labels `consumer`, `state` (locating, running, retrying, paused, halted).
+pub const CONSUMER_PARTITIONS: &str = "consumer_partitions";
+/// Records that lie parked in the control database; labels `consumer`, `cause`.
+pub const CONSUMER_PARKED_RECORDS: &str = "consumer_parked_records";
+/// Partitions whose committed offset is missing or not among what the topic holds, looked for where one is halted or nobody
+/// runs any; label `consumer`.
+pub const CONSUMER_OUT_OF_RANGE: &str = "consumer_offsets_out_of_range";
+/// Rows of a target that are not what their source says, as the last comparison found; labels `consumer`, `kind`.
+pub const RECONCILER_DIFFERENCES: &str = "reconciler_differences";

@@ -5,7 +5,6 @@ pub mod category;
 pub mod integration;
 pub mod media;
 pub mod merchant;
-pub mod metric;
 pub mod product;
 pub mod search;
 pub mod settings;

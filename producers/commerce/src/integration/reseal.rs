@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use metrics::counter;
+use platform::metric::COMMERCE_CREDENTIAL_FAILURES;
 use platform::sealing::Keyring;
 use serde::Serialize;
 use shell::{Answer, Caller, Problem};
@@ -9,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::{credential::place, rows};
 use crate::Commerce;
-use crate::metric::CREDENTIAL_FAILURES;
 
 /// What sealing again did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -62,7 +62,7 @@ fn again(keyring: &Keyring, (id, sealed): (i64, Vec<u8>)) -> Option<(i64, Vec<u8
     match keyring.reseal(place(id), &sealed) {
         Ok(resealed) => Some((id, resealed.unwrap_or(sealed))),
         Err(error) => {
-            counter!(CREDENTIAL_FAILURES, "reason" => "reseal").increment(1);
+            counter!(COMMERCE_CREDENTIAL_FAILURES, "reason" => "reseal").increment(1);
             tracing::error!(integrationId = id, %error, "[encryption failure] the credential of integration {id} does not open");
             None
         }

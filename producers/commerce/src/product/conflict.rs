@@ -1,19 +1,19 @@
 //! What a constraint that refuses an aggregate means to the caller: always the field.
 
 use metrics::counter;
+use platform::metric::COMMERCE_AGGREGATE_ROLLBACKS;
 use platform::postgres::Fault;
 use shell::Problem;
 use sqlx::postgres::PgDatabaseError;
 
 use super::Variant;
-use crate::metric::AGGREGATE_ROLLBACKS;
 
 /// The problem for a failed write of an aggregate. Counts and logs it, because operators ask for aggregate rollbacks.
 pub(super) fn refused(error: sqlx::Error, product_id: i64, variants: &[Variant]) -> Problem {
     let (Fault::Conflict { constraint } | Fault::ForeignKey { constraint }) = Fault::of(&error) else {
         return error.into();
     };
-    counter!(AGGREGATE_ROLLBACKS, "constraint" => constraint.clone()).increment(1);
+    counter!(COMMERCE_AGGREGATE_ROLLBACKS, "constraint" => constraint.clone()).increment(1);
     tracing::warn!(
         productId = product_id,
         primaryProductId = product_id,
