@@ -1,6 +1,6 @@
 # The front door. Logic lives in stack/; each target is one line here.
 .DEFAULT_GOAL := list
-.PHONY: list up demo down status logs clean doctor test test-fast bench lint boundaries schemas
+.PHONY: list up demo down status logs clean doctor observe test test-fast bench lint boundaries schemas
 
 list: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ clean: ## forget data and passwords of the stack (asks; YES=1 does not)
 
 doctor: ## what is missing, wrong or taken here, and what to type
 	@stack/doctor
+
+observe: ## install Prometheus and Alertmanager, test the alert rules, watch the stack that is up
+	@stack/run observe
 
 test: ## every test, on a stack of its own
 	@tests/run

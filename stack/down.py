@@ -6,13 +6,13 @@ import time
 from stack import environment, ports, supervise
 from stack.place import Place
 from stack.progress import Progress
-from stack.servers import all_servers
+from stack.servers import all_servers, observers
 from stack.servers.sluice import Sluice
 
 
 def stop(place, progress, only=None):
     values = environment.read(place.env_file)
-    servers = [*all_servers(place, values), Sluice(place, values)]
+    servers = [*all_servers(place, values), Sluice(place, values), *observers(place, values)]
     left = [s for s in servers if only is None or s.name in only]
     ended = []
 
@@ -41,7 +41,7 @@ def main():
         print(f"nothing to stop: there is no {place.folder}")
         return
     only = sys.argv[1:] or None
-    known = {s.name: s for s in [*all_servers(place, {}), Sluice(place, {})]}
+    known = {s.name: s for s in [*all_servers(place, {}), Sluice(place, {}), *observers(place, {})]}
     for name in only or ():
         if name not in known:
             raise SystemExit(f"{name}: no such server. Known: {', '.join(known)}")

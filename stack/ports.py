@@ -18,6 +18,8 @@ BASE = {
     "ops": 18990,
     "kafka": 19092,
     "kafka-controller": 19093,
+    "prometheus": 19095,
+    "alertmanager": 19096,
     "identity": 31010,
     "commerce": 31020,
     "sale": 31030,

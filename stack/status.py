@@ -4,7 +4,7 @@ import time
 
 from stack import environment, supervise
 from stack.place import Place
-from stack.servers import all_servers
+from stack.servers import all_servers, observers
 from stack.servers.sluice import Sluice, binary
 
 
@@ -30,6 +30,7 @@ def report(place):
     servers = all_servers(place, values)
     if binary().exists() or supervise.noted(place, "sluice"):
         servers.append(Sluice(place, values))
+    servers += [server for server in observers(place, values) if supervise.noted(place, server.name)]
     print(f"{'server':<11}{'state':<13}{'address':<18}{'pid':>8}{'up for':>9}{'PSS MB':>8}")
     total, lines, good = 0, [], True
     for server in servers:

@@ -137,6 +137,12 @@ def stop(place, name, how=signal.SIGTERM, patience=20.0):
     return end
 
 
+def tell(it, what):
+    """A signal to a process that was seen running."""
+    if start_time(it.pid) == it.start:
+        os.kill(it.pid, what)
+
+
 def _kill(pid):
     try:
         os.kill(pid, signal.SIGKILL)

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from stack import doctor, environment, packages, ports, start, supervise
+from stack import doctor, environment, observe, packages, ports, start, supervise
 from stack.place import ROOT, Place
 from stack.progress import Progress, heartbeat
 from stack.servers.sluice import Sluice, binary, rust_env
@@ -130,6 +130,8 @@ def main():
             side_by_side(lambda: start.servers_up(place, progress), lambda: build(place, progress))
             with place.alone():
                 platform_up(place, progress)
+                if observe.installed():
+                    observe.up(place, progress)
     except (StepFailed, start.NotServing, ports.PortTaken, RuntimeError) as error:
         progress.summary()
         doctor.after_failure(place, error)

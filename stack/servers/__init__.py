@@ -48,3 +48,10 @@ def all_servers(place, values):
     from stack.servers.registry import Registry
     from stack.servers.typesense import Typesense
     return [cls(place, values) for cls in (Postgres, Redis, Kafka, Registry, Connect, Typesense)]
+
+
+def observers(place, values):
+    """What looks at the others. Optional: `make observe` installs them."""
+    from stack.servers.alertmanager import Alertmanager
+    from stack.servers.prometheus import Prometheus
+    return [cls(place, values) for cls in (Alertmanager, Prometheus)]
