@@ -8,4 +8,5 @@ mod merchant_tax;
 mod operate;
 mod outages;
 mod policies;
+mod repair;
 mod search_sync;
