@@ -6,8 +6,10 @@ use std::sync::Arc;
 use cache_invalidation::CacheInvalidation;
 use inventory_defaults::InventoryDefaults;
 use merchant_tax::MerchantTax;
+use platform::clock::SharedClock;
 use platform::config::{Environment, Reader};
 use platform::postgres::PoolSettings;
+use platform::redis::Cache;
 use runtime::{Consumer, Settings, Surroundings};
 use schemas::Registry;
 use search_sync::SearchSync;
@@ -37,47 +39,75 @@ pub(crate) async fn run(environment: &Environment, arguments: &Arguments) -> any
     run::process(environment, &[], &names).await
 }
 
-/// A consumer as a job of a process.
-pub(crate) fn job(name: &str, process: &Process) -> anyhow::Result<Job> {
-    let environment = process.environment.scoped(name);
-    let mut parts = Parts { name, process, reader: Reader::new(&environment) };
+/// What consumers are made from, whoever makes them.
+pub(crate) struct Ground<'g> {
+    pub(crate) environment: &'g Environment,
+    pub(crate) cache: &'g Cache,
+    pub(crate) http: &'g reqwest::Client,
+    pub(crate) clock: &'g SharedClock,
+}
+
+/// What is done with a consumer, whichever it is.
+pub(crate) trait Visit {
+    type Output;
+
+    fn visit<C: Consumer>(self, consumer: C, around: Surroundings) -> Self::Output;
+}
+
+/// Makes the consumer of a name for a visitor. Nothing is connected yet.
+pub(crate) fn with<V: Visit>(name: &str, ground: &Ground<'_>, visitor: V) -> anyhow::Result<V::Output> {
+    let environment = ground.environment.scoped(name);
+    let mut parts = Parts { name, clock: ground.clock.clone(), reader: Reader::new(&environment) };
     match name {
         merchant_tax::NAME => {
             let target = parts.required("INVOICE__APP_ENV_DB_URL", "the database that it writes");
             let (around, [target], ()) = parts.finish([target], Some(()))?;
-            Ok(consume(MerchantTax::new(target), around, process))
+            Ok(visitor.visit(MerchantTax::new(target), around))
         }
         inventory_defaults::NAME => {
             let target = parts.required("INVENTORY__APP_ENV_DB_URL", "the database that it writes");
             let (around, [target], ()) = parts.finish([target], Some(()))?;
-            Ok(consume(InventoryDefaults::new(target), around, process))
+            Ok(visitor.visit(InventoryDefaults::new(target), around))
         }
         cache_invalidation::NAME => {
             let (around, [], ()) = parts.finish([], Some(()))?;
             let backbone = around.control.clone();
-            Ok(consume(CacheInvalidation::new(process.cache.clone(), backbone), around, process))
+            Ok(visitor.visit(CacheInvalidation::new(ground.cache.clone(), backbone), around))
         }
         search_sync::NAME => {
             let source = parts.required("COMMERCE_READER__APP_ENV_DB_URL", "commerce's database, as the role reader");
             let engine = search_sync::Settings::read(&mut parts.reader);
             let (around, [source], engine) = parts.finish([source], engine)?;
-            let search = SearchSync::new(engine, process.http.clone(), source, around.control.clone())?;
-            Ok(consume(search, around, process))
+            let search = SearchSync::new(engine, ground.http.clone(), source, around.control.clone())?;
+            Ok(visitor.visit(search, around))
         }
-        other => anyhow::bail!("no consumer is named `{other}`: there are {}", CONSUMERS.join(", ")),
+        other => anyhow::bail!("no consumer is named `{other}`; there are {}", CONSUMERS.join(", ")),
     }
 }
 
-fn consume<C: Consumer>(consumer: C, around: Surroundings, process: &Process) -> Job {
-    let home = consumer.home().clone();
-    process.readiness.register_postgres(format!("{}: its database", consumer.name()), home);
-    Box::pin(runtime::run(consumer, around, process.lifecycle.stop()))
+/// A consumer as a job of a process.
+pub(crate) fn job(name: &str, process: &Process) -> anyhow::Result<Job> {
+    let Process { environment, cache, http, clock, .. } = process;
+    with(name, &Ground { environment, cache, http, clock }, Running(process))
+}
+
+struct Running<'p>(&'p Process);
+
+impl Visit for Running<'_> {
+    type Output = Job;
+
+    fn visit<C: Consumer>(self, consumer: C, around: Surroundings) -> Job {
+        let Self(process) = self;
+        let home = consumer.home().clone();
+        process.readiness.register_postgres(format!("{}: its database", consumer.name()), home);
+        Box::pin(runtime::run(consumer, around, process.lifecycle.stop()))
+    }
 }
 
 /// What a consumer is put together from, read in one go so that every fault is seen.
 struct Parts<'p> {
     name: &'p str,
-    process: &'p Process,
+    clock: SharedClock,
     reader: Reader<'p>,
 }
 
@@ -107,7 +137,7 @@ impl Parts<'_> {
             settings,
             control: pool(self.name, &control)?,
             registry: Arc::new(Registry::new(&registry, reqwest::Client::builder())?),
-            clock: self.process.clock.clone(),
+            clock: self.clock,
         };
         let pools = pools.try_into().map_err(|_| anyhow::anyhow!("one pool was not made for each database"))?;
         Ok((around, pools, own))

@@ -17,11 +17,15 @@ mod observe;
 mod operator;
 mod parked;
 mod position;
+mod reconcile;
+mod replay;
 mod run;
 mod schemas;
 mod serve;
 mod status;
 mod steer;
+mod tools;
+mod trace;
 
 /// The back end of a seller platform: HTTP services, the consumers that carry changes between them, and the tools
 /// that look after both. Configuration comes from the environment (`APP_ENV_*`).
@@ -64,6 +68,12 @@ enum Command {
     Rewind(steer::Place),
     /// Park the record that a partition stands at, without applying it.
     Skip(steer::Place),
+    /// Where one entity stands: its row, its records, what became of each, what the targets hold.
+    Trace(trace::Arguments),
+    /// Apply chosen changes again, beside the live group: plan (and dry run), run, list.
+    Replay(replay::Arguments),
+    /// Whether a consumer's target shows what the source holds; repair what does not.
+    Reconcile(reconcile::Arguments),
     /// What could not be applied: list, show, release, discard.
     Parked(parked::Arguments),
     /// What operators did: list, verify, export.
@@ -92,6 +102,9 @@ fn main() -> ExitCode {
         Command::Resume(chosen) => run::blocking(steer::resume(&environment, chosen)),
         Command::Rewind(place) => run::blocking(steer::rewind(&environment, place)),
         Command::Skip(place) => run::blocking(steer::skip(&environment, place)),
+        Command::Trace(trace) => run::blocking(trace::run(&environment, &trace)),
+        Command::Replay(replay) => run::blocking(replay::run(&environment, replay)),
+        Command::Reconcile(reconcile) => run::blocking(reconcile::run(&environment, &reconcile)),
         Command::Parked(parked) => run::blocking(parked::run(&environment, parked)),
         Command::Audit(audit) => run::blocking(audit::run(&environment, &audit)),
         Command::Doctor => doctor::run(),

@@ -41,6 +41,23 @@ pub(crate) struct Execution {
     ticket: Option<String>,
 }
 
+impl Execution {
+    /// The plan's token; none when there is to be a plan only.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.execute.as_deref()
+    }
+
+    /// Why.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The ticket.
+    pub(crate) fn ticket(&self) -> Option<&str> {
+        self.ticket.as_deref()
+    }
+}
+
 /// The control database, as the operator: `APP_ENV_OPERATOR_DB_URL`, else the fleet's own URL.
 pub(crate) fn control(environment: &Environment) -> anyhow::Result<PgPool> {
     let mut reader = Reader::new(environment);
@@ -65,6 +82,12 @@ pub(crate) fn chain(environment: &Environment) -> anyhow::Result<(Key, Heads)> {
     Ok((key, Heads::open(&heads)?))
 }
 
+/// The audit, for writing.
+pub(crate) fn audit(environment: &Environment, control: &PgPool) -> anyhow::Result<Audit> {
+    let (key, heads) = chain(environment)?;
+    Ok(Audit::new(control.clone(), key, heads))
+}
+
 /// Plans an operation, or carries out the plan that was made for it.
 pub(crate) async fn operate(
     environment: &Environment,
@@ -87,8 +110,7 @@ pub(crate) async fn operate(
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let (key, heads) = chain(environment)?;
-    let audit = Audit::new(control.clone(), key, heads);
+    let audit = audit(environment, &control)?;
     let plan = match plan::take(&control, consumer, &operation, token).await {
         Ok(plan) => plan,
         Err(spent @ (replay::Spent::Database(_) | replay::Spent::Refused(_))) => return Err(spent.into()),

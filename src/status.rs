@@ -39,9 +39,9 @@ struct Screen {
 }
 
 impl Screen {
-    /// A line that needs a look, and the command that helps.
-    fn problem(&mut self, what: &str, help: &str) {
-        self.problems.push(format!("{what}\n    {help}"));
+    /// A line that needs a look, the command that helps, and the page of the alert that tells of it.
+    fn problem(&mut self, what: &str, help: &str, alert: &str) {
+        self.problems.push(format!("{what}\n    {help}\n    docs/runbooks/{alert}.md"));
     }
 }
 
@@ -102,20 +102,21 @@ fn consumers(consumer: &str, owned: &[&Owned], parked: i64, screen: &mut Screen)
     let state = if states.is_empty() { "does not run".to_owned() } else { states.join(", ") };
     screen.lines.push(format!("{consumer:<20} {:>10} {lag:>10} {seconds:>9.1} {parked:>7}  {state}", owned.len()));
     if owned.is_empty() {
-        screen.problem(&format!("{consumer} does not run"), &format!("sluice consume {consumer}"));
+        screen.problem(&format!("{consumer} does not run"), &format!("sluice consume {consumer}"), "ConsumerNotRunning");
     }
     for owned in owned.iter().filter(|owned| matches!(owned.standing.state.as_str(), "halted" | "retrying")) {
         let at = &owned.standing;
         let reason = at.reason.as_deref().unwrap_or("no reason was given");
-        let help = if at.state == "halted" {
-            format!("sluice position {consumer}, then sluice resume {consumer} once its cause is gone")
+        let what = format!("{consumer} {}[{}] is {}: {reason}", at.topic, at.partition, at.state);
+        if at.state == "halted" {
+            let help = format!("sluice position {consumer}, then sluice resume {consumer} once its cause is gone");
+            screen.problem(&what, &help, "ConsumerHalted");
         } else {
-            "it tries again by itself; look at what it waits for".to_owned()
-        };
-        screen.problem(&format!("{consumer} {}[{}] is {}: {reason}", at.topic, at.partition, at.state), &help);
+            screen.problem(&what, "it tries again by itself; look at what it waits for", "ConsumerRetrying");
+        }
     }
     if parked > 0 {
-        screen.problem(&format!("{consumer} has {parked} parked records"), &format!("sluice parked list {consumer}"));
+        screen.problem(&format!("{consumer} has {parked} parked records"), &format!("sluice parked list {consumer}"), "ParkedRising");
     }
 }
 
@@ -143,12 +144,13 @@ async fn sources(environment: &Environment, arguments: &Arguments, screen: &mut 
                     screen.problem(
                         &format!("connector {service} does not flow"),
                         "sluice connectors status; sluice connectors restart --failed",
+                        "ConnectorNotRunning",
                     );
                 }
             }
             Err(error) => {
                 shown.push(json!({ "service": service, "healthy": false, "error": error.to_string() }));
-                screen.problem(&format!("connector {service}: {error}"), "make status shows which server is down");
+                screen.problem(&format!("connector {service}: {error}"), "make status shows which server is down", "ConnectorNotRunning");
             }
         }
     }

@@ -31,22 +31,22 @@ def report(place):
     if binary().exists() or supervise.noted(place, "sluice"):
         servers.append(Sluice(place, values))
     servers += [server for server in observers(place, values) if supervise.noted(place, server.name)]
-    print(f"{'server':<11}{'state':<13}{'address':<18}{'pid':>8}{'up for':>9}{'PSS MB':>8}")
+    print(f"{'server':<13}{'state':<13}{'address':<18}{'pid':>8}{'up for':>9}{'PSS MB':>8}")
     total, lines, good = 0, [], True
     for server in servers:
         state, it = state_of(place, server)
         good = good and state == "up"
         address = f"127.0.0.1:{server.port()}"
         if it is None:
-            print(f"{server.name:<11}{state:<13}{address:<18}")
+            print(f"{server.name:<13}{state:<13}{address:<18}")
         else:
             pss = supervise.pss_kib(it.pid)
             total += pss
-            print(f"{server.name:<11}{state:<13}{address:<18}{it.pid:>8}{ago(time.time() - it.since):>9}{pss / 1024:>8.0f}")
+            print(f"{server.name:<13}{state:<13}{address:<18}{it.pid:>8}{ago(time.time() - it.since):>9}{pss / 1024:>8.0f}")
         if state in ("down", "not serving"):
             gone = "" if it else f"pid {supervise.noted(place, server.name)['pid']} is gone, nobody stopped it from here; "
             lines.append(f"{server.name}: {gone}last said: {supervise.last_useful_line(place.log(server.name)) or 'nothing'}")
-    print(f"{'together':<59}{total / 1024:>8.0f}")
+    print(f"{'together':<61}{total / 1024:>8.0f}")
     for line in lines:
         print(line)
     if not good:

@@ -140,8 +140,12 @@ impl<'s> Source<'s> {
         for partition in 0..PARTITIONS {
             match kafka.fetch_watermarks(&self.topic(), partition, PATIENCE) {
                 Ok((first, end)) => records += end - first,
+                // the last two: it is being made
                 Err(KafkaError::MetadataFetch(
-                    RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition,
+                    RDKafkaErrorCode::UnknownPartition
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::NotLeaderForPartition
+                    | RDKafkaErrorCode::LeaderNotAvailable,
                 )) => return Ok(0),
                 Err(error) => return Err(error).context("the broker does not say how long the topic is"),
             }

@@ -45,6 +45,23 @@ pub async fn execute(
     reason: &str,
     ticket: Option<&str>,
 ) -> Result<Done, ExecuteError> {
+    let work = async {
+        match &plan.operation {
+            Operation::Discard(_) => give_up(control, plan, reason).await,
+            _ => command(control, plan, reason).await,
+        }
+    };
+    Ok(audited(audit, plan, reason, ticket, work).await??)
+}
+
+/// Does the work of a plan between two entries of the audit. Nothing is done when the first cannot be written.
+pub async fn audited<E: std::fmt::Display>(
+    audit: &Audit,
+    plan: &Plan,
+    reason: &str,
+    ticket: Option<&str>,
+    work: impl Future<Output = Result<Done, E>>,
+) -> Result<Result<Done, E>, ExecuteError> {
     let note = |phase, detail| Note {
         action: plan::verb(&plan.operation),
         phase,
@@ -55,16 +72,13 @@ pub async fn execute(
     };
     let before = json!({ "token": plan.token, "operation": plan.operation, "facts": plan.view.facts });
     audit.append(note(Phase::Before, &before)).await.map_err(ExecuteError::Audit)?;
-    let done = match &plan.operation {
-        Operation::Discard(_) => give_up(control, plan, reason).await,
-        _ => command(control, plan, reason).await,
-    };
+    let done = work.await;
     let after = match &done {
         Ok(done) => json!({ "token": plan.token, "outcomes": done.outcomes, "complete": done.complete }),
         Err(error) => json!({ "token": plan.token, "error": error.to_string() }),
     };
     audit.append(note(Phase::After, &after)).await.map_err(ExecuteError::AuditAfter)?;
-    Ok(done?)
+    Ok(done)
 }
 
 async fn give_up(control: &PgPool, plan: &Plan, reason: &str) -> sqlx::Result<Done> {

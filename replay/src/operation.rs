@@ -1,11 +1,15 @@
 //! What an operator can ask for, what it rests on, and what it comes to.
 
+use std::collections::BTreeSet;
+
 use runtime::parking::{self, Parked};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::fleet::{Fleet, Owned, consumers};
+use crate::range::Range;
+use crate::selection::Selection;
 
 /// Something that changes what a consumer does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +41,22 @@ pub enum Operation {
     Release(Aside),
     /// Give up what is parked. Its bytes are kept in `discarded_change`.
     Discard(Aside),
+    /// Apply chosen changes again, beside the live group.
+    Replay {
+        /// Which.
+        selection: Selection,
+        /// Where they lay when it was planned.
+        ranges: Vec<Range>,
+        /// Records a second; as fast as the target takes them when there is none.
+        rate: Option<u32>,
+    },
+    /// Make rows of the target say what the source holds.
+    Repair {
+        /// Entities whose changes are applied again.
+        again: BTreeSet<String>,
+        /// Entities that the source does not have.
+        gone: BTreeSet<String>,
+    },
 }
 
 /// Some partitions of a consumer.
@@ -129,6 +149,8 @@ pub async fn look(control: &PgPool, consumer: &str, operation: &Operation) -> Re
         Operation::Release(aside) => {
             release(&fleet().await?, consumer, &parked(control, consumer, aside).await?, aside)
         }
+        Operation::Replay { ranges, .. } => Ok(replay(ranges)),
+        Operation::Repair { again, gone } => Ok(repair(again, gone)),
         Operation::Discard(aside) => {
             let parked = parked(control, consumer, aside).await?;
             let kept = format!("{} parked records are given up; their bytes stay in discarded_change", parked.len());
@@ -244,6 +266,32 @@ fn release(fleet: &Fleet, consumer: &str, parked: &[Parked], aside: &Aside) -> R
         summary: listed(summary, parked),
         commands: vec![Command { topic: at.topic.to_string(), partition: at.partition, verb: "release", arguments }],
     })
+}
+
+fn replay(ranges: &[Range]) -> View {
+    let mut summary: Vec<String> = ranges
+        .iter()
+        .map(|range| {
+            let Range { topic, partition, from, to } = range;
+            format!("  {topic}[{partition}] from {from} to {to}: {} records", range.records())
+        })
+        .collect();
+    let records: i64 = ranges.iter().map(Range::records).sum();
+    summary.insert(
+        0,
+        format!("{records} records are read and what is chosen of them is applied again, beside the live group:"),
+    );
+    summary.push("an older change never overwrites a newer one; the group's offsets stay where they are".to_owned());
+    View { facts: json!([]), summary, commands: Vec::new() }
+}
+
+fn repair(again: &BTreeSet<String>, gone: &BTreeSet<String>) -> View {
+    let summary = vec![
+        format!("{} entities have their retained changes applied again", again.len()),
+        format!("{} entities that the source does not have are deleted from the target", gone.len()),
+        "each passes the guard: nothing newer is overwritten".to_owned(),
+    ];
+    View { facts: json!([]), summary, commands: Vec::new() }
 }
 
 fn nothing_parked(consumer: &str) -> Refused {

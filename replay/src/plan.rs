@@ -73,6 +73,16 @@ pub async fn make(control: &PgPool, consumer: &str, operation: Operation) -> Res
     Ok(Plan { token, consumer: consumer.to_owned(), operation, view })
 }
 
+/// What a plan is about: the consumer and the operation; none when there is no such token.
+pub async fn find(control: &PgPool, token: &str) -> sqlx::Result<Option<(String, Operation)>> {
+    let row: Option<(String, sqlx::types::Json<Operation>)> =
+        sqlx::query_as("select consumer, arguments from plan where token = $1")
+            .bind(token)
+            .fetch_optional(control)
+            .await?;
+    Ok(row.map(|(consumer, operation)| (consumer, operation.0)))
+}
+
 /// Takes a plan that was made before, for carrying it out: once, and only while what it rested on is so.
 pub async fn take(control: &PgPool, consumer: &str, operation: &Operation, token: &str) -> Result<Plan, Spent> {
     let mut transaction = control.begin().await?;
@@ -109,6 +119,12 @@ pub async fn take(control: &PgPool, consumer: &str, operation: &Operation, token
     Ok(Plan { token: token.to_owned(), consumer: consumer.to_owned(), operation: operation.clone(), view })
 }
 
+/// A plan that was taken before and is gone on with.
+pub async fn again(control: &PgPool, consumer: &str, operation: Operation, token: &str) -> Result<Plan, Refused> {
+    let view = look(control, consumer, &operation).await?;
+    Ok(Plan { token: token.to_owned(), consumer: consumer.to_owned(), operation, view })
+}
+
 /// The operation's one name.
 #[must_use]
 pub fn verb(operation: &Operation) -> &'static str {
@@ -119,6 +135,8 @@ pub fn verb(operation: &Operation) -> &'static str {
         Operation::Skip { .. } => "skip",
         Operation::Release(_) => "release",
         Operation::Discard(_) => "discard",
+        Operation::Replay { .. } => "replay",
+        Operation::Repair { .. } => "repair",
     }
 }
 

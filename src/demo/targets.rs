@@ -134,6 +134,10 @@ impl Targets {
         let request = self.http.post(url).header("x-typesense-api-key", self.key.expose_secret()).json(&body);
         let mut answer: Value = accepted(request.send().await?).await?.json().await?;
         let result = answer["results"][0].take();
+        // search-sync makes the collection when it starts, which may be after this began to look
+        if result["code"] == 404 {
+            return Ok(json!({"found": 0, "hits": []}));
+        }
         anyhow::ensure!(result["found"].is_u64(), "the search engine answered {result}");
         Ok(result)
     }

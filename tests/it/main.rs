@@ -10,5 +10,6 @@ mod observe;
 mod operate;
 mod outages;
 mod policies;
+mod repair;
 mod runbooks;
 mod search_sync;

@@ -10,18 +10,18 @@ use url::Url;
 
 use crate::merchant_tax::tax_info;
 
-const TOPIC: &str = "commerce.public.merchant";
+pub(crate) const TOPIC: &str = "commerce.public.merchant";
 
 /// A consumer of the test's own, and an operator of it.
-struct Stage {
-    invoice: bed::Database,
+pub(crate) struct Stage {
+    pub(crate) invoice: bed::Database,
     backbone: bed::Database,
     variables: Vec<(String, String)>,
     _heads: tempfile::TempDir,
 }
 
 impl Stage {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let (invoice, backbone) = tokio::join!(bed::database("invoice"), bed::database("backbone"));
         let heads = tempfile::tempdir().unwrap();
         let variables = [
@@ -35,16 +35,16 @@ impl Stage {
         Self { invoice, backbone, variables, _heads: heads }
     }
 
-    fn variables(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn variables(&self) -> Vec<(&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
-    async fn sluice(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) async fn sluice(&self, arguments: &[&str]) -> (i32, String) {
         Process::run(arguments, &self.variables()).await
     }
 
     /// Plans, and answers the token.
-    async fn plan(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn plan(&self, arguments: &[&str]) -> String {
         let (code, said) = self.sluice(&[arguments, &["--json"]].concat()).await;
         assert_eq!(code, 0, "{said}");
         let plan: Value = serde_json::from_str(&said).unwrap();
@@ -71,7 +71,7 @@ impl Stage {
     }
 }
 
-fn named(id: i64, name: &str) -> Merchants {
+pub(crate) fn named(id: i64, name: &str) -> Merchants {
     [(id, (name.to_owned(), None))].into()
 }
 

@@ -48,6 +48,10 @@ fn every_alert_has_its_page_and_every_page_its_alert() {
         assert!(index.contains(&format!("| [{name}]({name}.md) |")), "{name} is not in the index");
         assert!(commands(page).iter().all(|command| !command.contains("--execute")), "{name}: pages plan");
     }
+    let status = std::fs::read_to_string(root().join("src/status.rs")).unwrap();
+    let is_name = |word: &&str| word.starts_with(char::is_uppercase) && word.chars().all(char::is_alphanumeric);
+    let named: BTreeSet<&str> = status.split('"').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.len() >= 4 && named.iter().all(|name| alerts.contains(*name)), "`sluice status` names {named:?}");
     for (name, page) in pages.iter().chain([(&"README".to_owned(), &index)]) {
         for target in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             assert!(root().join("docs/runbooks").join(target).exists(), "{name} leads to {target}, which is not there");
@@ -113,7 +117,6 @@ impl Stage {
             // a connector whose restart holds up few other tests
             ("SERVICE", "identity".to_owned()),
             ("TABLE", "role".to_owned()),
-            ("ROW", source::id().to_string()),
             ("SLUG", "pho-bo".to_owned()),
             ("SOURCE_DB", stack.get("COMMERCE_READER__APP_ENV_DB_URL").unwrap().to_owned()),
         ]
@@ -143,7 +146,7 @@ impl Stage {
     }
 
     /// Lets a partition that has records wait, so that where it stands stays so; names it, and something parked there.
-    async fn stand_still(&mut self) {
+    async fn stand_still(&mut self, merchant: i64) {
         let chosen = |at: &Value| at["committed"].as_i64() > at["first"].as_i64();
         eventually("a position", true, async || self.positions().await.iter().any(chosen)).await;
         let at = self.positions().await.into_iter().find(chosen).unwrap();
@@ -159,7 +162,7 @@ impl Stage {
         };
         eventually("a pause", true, async || paused().await.is_some()).await;
         let offset = paused().await.unwrap();
-        let entity = format!("{TOPIC}/{}", self.variables["ROW"]);
+        let entity = format!("{TOPIC}/{merchant}");
         let parked: i64 = sqlx::query_scalar(
             r#"insert into parked_change (consumer, entity, topic, partition, "offset", record_time, record_headers, cause,
                                           detail, attempts)
@@ -176,6 +179,7 @@ impl Stage {
             ("PARTITION", partition),
             ("OFFSET", offset),
             ("FROM", at["first"].to_string()),
+            ("ROW", merchant.to_string()),
             ("ENTITY", entity),
             ("PARKED", parked.to_string()),
         ] {
@@ -227,7 +231,7 @@ async fn every_command_of_every_page_does_what_it_is_there_for() {
     source::insert(&commerce(), merchant, "Quán Gió", None).await;
     let expected: Merchants = [(merchant, ("Quán Gió".into(), None))].into();
     eventually("the tax info", expected, async || tax_info(&stage.invoice.pool, &[merchant]).await).await;
-    stage.stand_still().await;
+    stage.stand_still(merchant).await;
     for ops in &stage.ops {
         let metrics = format!("http://{ops}/metrics");
         eventually("an operations port", true, async || reqwest::get(&metrics).await.is_ok()).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use platform::cache_key;
 use platform::redis::Cache;
-use runtime::{Batch, Fault, Outcome, frontier};
+use runtime::{Batch, Difference, Fault, Held, Outcome, Preview, frontier};
+use serde_json::json;
 use sqlx::PgPool;
 
 use crate::decide::Plan;
@@ -61,6 +62,37 @@ impl Wanted {
     }
 }
 
+/// What a batch would drop of what is there now.
+pub(crate) async fn preview(cache: &Cache, batch: &Batch<Plan>) -> Result<Preview, Fault> {
+    let (wanted, mut preview) = (Wanted::of(batch), Preview::default());
+    if wanted.decisions {
+        let generation = look(cache, cache_key::AUTHZ_GENERATION).await?;
+        let next = Held { content: json!("a later one"), ..named(cache_key::AUTHZ_GENERATION) };
+        preview.differences.extend(Difference::of(generation, Some(next)));
+    }
+    let mut keys: Vec<String> = wanted.footers.into_iter().map(cache_key::merchant_footer).collect();
+    if wanted.every_footer {
+        keys = every_footer(cache).await?;
+    }
+    for key in keys {
+        preview.differences.extend(Difference::of(look(cache, &key).await?, None));
+    }
+    for planned in &batch.plans {
+        preview.outcome.count(Outcome::APPLIED, planned.entity.key());
+    }
+    Ok(preview)
+}
+
+/// What is cached under a key.
+pub(crate) async fn look(cache: &Cache, key: &str) -> Result<Option<Held>, Fault> {
+    let value: Option<String> = cache.run("get", redis::cmd("GET").arg(key)).await.ok_or_else(unavailable)?;
+    Ok(value.map(|value| Held { content: json!(value), ..named(key) }))
+}
+
+fn named(key: &str) -> Held {
+    Held { name: key.to_owned(), position: None, content: json!(null) }
+}
+
 /// Begins a new generation of decisions and says so. Decisions of earlier ones are never asked for again and expire.
 async fn drop_decisions(cache: &Cache) -> Result<(), Fault> {
     let mut announce = redis::cmd("EVAL");
@@ -88,16 +120,20 @@ async fn forget(cache: &Cache, keys: &[String]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Walks over all of Redis: slow, and as rare as a row that somebody deletes by hand.
 async fn drop_every_footer(cache: &Cache) -> Result<(), Fault> {
-    let mut cursor = 0_u64;
+    forget(cache, &every_footer(cache).await?).await
+}
+
+/// Walks over all of Redis: slow, and as rare as a row that somebody deletes by hand.
+async fn every_footer(cache: &Cache) -> Result<Vec<String>, Fault> {
+    let (mut cursor, mut found) = (0_u64, Vec::new());
     loop {
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(cache_key::MERCHANT_FOOTERS).arg("COUNT").arg(KEYS);
         let (next, keys): (u64, Vec<String>) = cache.run("scan", &scan).await.ok_or_else(unavailable)?;
-        forget(cache, &keys).await?;
+        found.extend(keys);
         if next == 0 {
-            return Ok(());
+            return Ok(found);
         }
         cursor = next;
     }

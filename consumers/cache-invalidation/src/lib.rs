@@ -4,8 +4,10 @@
 mod apply;
 mod decide;
 
+use platform::cache_key;
 use platform::redis::Cache;
-use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Topic};
+use runtime::{Batch, Change, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Topic};
+use schemas::Row as _;
 use schemas::commerce::category::Category;
 use schemas::commerce::merchant::Merchant;
 use schemas::commerce::product::Product;
@@ -66,5 +68,20 @@ impl Consumer for CacheInvalidation {
 
     async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
         apply::apply(&self.cache, &self.backbone, batch).await
+    }
+
+    async fn preview(&self, batch: &Batch<Plan>) -> Result<Preview, Fault> {
+        apply::preview(&self.cache, batch).await
+    }
+
+    /// A merchant's footer, and the generation of decisions for roles and policies. Of a category or product, its key does
+    /// not say whose footer it is in.
+    async fn held(&self, entity: &EntityKey) -> Result<Vec<Held>, Fault> {
+        let key = match (entity.topic(), entity.id()) {
+            (Role::TOPIC | Policy::TOPIC, _) => cache_key::AUTHZ_GENERATION.to_owned(),
+            (Merchant::TOPIC, Some(merchant)) => cache_key::merchant_footer(merchant),
+            _ => return Ok(Vec::new()),
+        };
+        Ok(apply::look(&self.cache, &key).await?.into_iter().collect())
     }
 }

@@ -1,7 +1,7 @@
 //! One transaction for a batch: its merchants, then its variants, then its mark.
 
 use runtime::{Batch, Fault, Outcome, Planned, frontier};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::decide::Plan;
 use crate::level::{Retired, Stocked};
@@ -13,22 +13,28 @@ use crate::{level, location};
 /// Rows are always locked in one order (`location` by merchant, then `stock_level` by its key), so that two workers wait
 /// for one another instead of dying; the lock that orders variants, where it is needed, comes before every row.
 pub(crate) async fn apply(inventory: &PgPool, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
-    let Sorted { merchants, stocked, retired } = Sorted::of(&batch.plans);
-    let mut outcome = Outcome::default();
     let mut transaction = inventory.begin().await?;
-    if !(stocked.is_empty() && retired.is_empty()) {
-        level::order_writers(&mut transaction, &retired).await?;
-    }
-    let ids = merchants.iter().map(|merchant| merchant.id).chain(stocked.iter().map(|variant| variant.merchant_id));
-    location::ensure_defaults(&mut transaction, ids).await?;
-    location::write(&mut transaction, &merchants, &mut outcome).await?;
-    level::lock(&mut transaction, &stocked, &retired).await?;
-    level::stock(&mut transaction, &stocked, &mut outcome).await?;
-    level::retire(&mut transaction, &retired, &mut outcome).await?;
+    let outcome = write(&mut transaction, batch).await?;
     if let Some(mark) = &batch.mark {
         frontier::write(&mut *transaction, batch.consumer, mark).await?;
     }
     transaction.commit().await?;
+    Ok(outcome)
+}
+
+/// Writes what is planned.
+pub(crate) async fn write(connection: &mut PgConnection, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
+    let Sorted { merchants, stocked, retired } = Sorted::of(&batch.plans);
+    let mut outcome = Outcome::default();
+    if !(stocked.is_empty() && retired.is_empty()) {
+        level::order_writers(connection, &retired).await?;
+    }
+    let ids = merchants.iter().map(|merchant| merchant.id).chain(stocked.iter().map(|variant| variant.merchant_id));
+    location::ensure_defaults(connection, ids).await?;
+    location::write(connection, &merchants, &mut outcome).await?;
+    level::lock(connection, &stocked, &retired).await?;
+    level::stock(connection, &stocked, &mut outcome).await?;
+    level::retire(connection, &retired, &mut outcome).await?;
     Ok(outcome)
 }
 

@@ -5,8 +5,13 @@ mod apply;
 mod decide;
 mod level;
 mod location;
+mod projection;
 
-use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Topic};
+use runtime::preview::Trial;
+use runtime::{
+    Batch, Change, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Projection, Rows, Topic, held,
+};
+use schemas::Row as _;
 use schemas::commerce::merchant::Merchant;
 use schemas::commerce::variant::Variant;
 use sqlx::PgPool;
@@ -62,4 +67,30 @@ impl Consumer for InventoryDefaults {
     async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
         apply::apply(&self.inventory, batch).await
     }
+
+    async fn preview(&self, batch: &Batch<Plan>) -> Result<Preview, Fault> {
+        let mut trial = Trial::begin(&self.inventory, batch, rows).await?;
+        let outcome = apply::write(trial.connection(), batch).await?;
+        trial.end(outcome).await
+    }
+
+    async fn held(&self, entity: &EntityKey) -> Result<Vec<Held>, Fault> {
+        let mut connection = self.inventory.acquire().await?;
+        Ok(held::read(&mut connection, &rows(entity)).await?.into_values().collect())
+    }
+
+    fn projections(&self) -> Vec<Projection> {
+        vec![projection::LOCATION, projection::STOCK_LEVEL]
+    }
+}
+
+/// The rows that changes of a merchant or of a variant write. A variant's change may make its merchant's default location
+/// too, which its key does not name.
+fn rows(entity: &EntityKey) -> Vec<Rows> {
+    let Some(id) = entity.id() else { return Vec::new() };
+    let rows = match entity.topic() {
+        Merchant::TOPIC => Rows { table: "location", column: "merchant_id", key: &["id"], id },
+        _ => Rows { table: "stock_level", column: "variant_id", key: &["location_id", "variant_id"], id },
+    };
+    vec![rows]
 }

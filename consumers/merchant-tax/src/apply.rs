@@ -10,6 +10,18 @@ use crate::{NAME, UNCHANGED};
 
 /// Applies a batch in one transaction, with its mark.
 pub(crate) async fn apply(invoice: &PgPool, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
+    let mut transaction = invoice.begin().await?;
+    let outcome = write(&mut transaction, batch).await?;
+    if let Some(mark) = &batch.mark {
+        frontier::write(&mut *transaction, batch.consumer, mark).await?;
+    }
+    transaction.commit().await?;
+    report_unchanged(&outcome);
+    Ok(outcome)
+}
+
+/// Writes what is planned.
+pub(crate) async fn write(connection: &mut PgConnection, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
     let mut outcome = Outcome::default();
     let (mut whole, mut partial, mut removed) = (Vec::new(), Vec::new(), Vec::new());
     for planned in &batch.plans {
@@ -19,21 +31,15 @@ pub(crate) async fn apply(invoice: &PgPool, batch: &Batch<Plan>) -> Result<Outco
             Plan::Remove { merchant_id } => removed.push((planned, *merchant_id)),
         }
     }
-    let mut transaction = invoice.begin().await?;
     if !whole.is_empty() {
-        upsert(&mut transaction, &whole, &mut outcome).await?;
+        upsert(connection, &whole, &mut outcome).await?;
     }
     for (planned, info) in partial {
-        complete(&mut transaction, planned, info, &mut outcome).await?;
+        complete(connection, planned, info, &mut outcome).await?;
     }
     if !removed.is_empty() {
-        remove(&mut transaction, &removed, &mut outcome).await?;
+        remove(connection, &removed, &mut outcome).await?;
     }
-    if let Some(mark) = &batch.mark {
-        frontier::write(&mut *transaction, batch.consumer, mark).await?;
-    }
-    transaction.commit().await?;
-    report_unchanged(&outcome);
     Ok(outcome)
 }
 

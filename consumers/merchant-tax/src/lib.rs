@@ -3,8 +3,12 @@
 
 mod apply;
 mod decide;
+mod projection;
 
-use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Topic};
+use runtime::preview::Trial;
+use runtime::{
+    Batch, Change, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Projection, Rows, Topic, held,
+};
 use schemas::Row as _;
 use schemas::commerce::merchant::Merchant;
 use sqlx::PgPool;
@@ -58,4 +62,25 @@ impl Consumer for MerchantTax {
     async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
         apply::apply(&self.invoice, batch).await
     }
+
+    async fn preview(&self, batch: &Batch<Plan>) -> Result<Preview, Fault> {
+        let mut trial = Trial::begin(&self.invoice, batch, rows).await?;
+        let outcome = apply::write(trial.connection(), batch).await?;
+        trial.end(outcome).await
+    }
+
+    async fn held(&self, entity: &EntityKey) -> Result<Vec<Held>, Fault> {
+        let mut connection = self.invoice.acquire().await?;
+        Ok(held::read(&mut connection, &rows(entity)).await?.into_values().collect())
+    }
+
+    fn projections(&self) -> Vec<Projection> {
+        vec![projection::TAX_INFO]
+    }
+}
+
+/// The row that changes of a merchant write.
+fn rows(merchant: &EntityKey) -> Vec<Rows> {
+    let row = |id| Rows { table: "tax_info", column: "merchant_id", key: &["merchant_id"], id };
+    merchant.id().map(row).into_iter().collect()
 }

@@ -5,6 +5,9 @@ use std::future::Future;
 
 use crate::change::{Change, Coordinates, EntityKey};
 use crate::frontier::Mark;
+use crate::held::Held;
+use crate::preview::Preview;
+use crate::projection::Projection;
 use crate::topic::Topic;
 use crate::verdict::Fault;
 use schemas::position::Position;
@@ -37,6 +40,24 @@ pub trait Consumer: Send + Sync + 'static {
     /// position. Must be idempotent. Where the target is a Postgres database, the same transaction writes
     /// [`Batch::mark`].
     fn apply(&self, batch: &Batch<Self::Plan>) -> impl Future<Output = Result<Outcome, Fault>> + Send;
+
+    /// What [`Consumer::apply`] would change now; changes nothing. For a Postgres target, [`crate::preview::Trial`] does
+    /// it. The batch has no mark.
+    fn preview(&self, batch: &Batch<Self::Plan>) -> impl Future<Output = Result<Preview, Fault>> + Send {
+        let _ = batch;
+        std::future::ready(Err(Fault::Unknown(anyhow::anyhow!("{} cannot say what it would change", self.name()))))
+    }
+
+    /// What the target holds of an entity, for people.
+    fn held(&self, entity: &EntityKey) -> impl Future<Output = Result<Vec<Held>, Fault>> + Send {
+        let _ = entity;
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// What of its source the target must show, where both are Postgres databases: what `sluice reconcile` compares.
+    fn projections(&self) -> Vec<Projection> {
+        Vec::new()
+    }
 }
 
 /// The answer of [`Consumer::decide`].

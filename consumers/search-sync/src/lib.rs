@@ -7,6 +7,7 @@ mod decide;
 mod document;
 mod memory;
 mod plain;
+mod preview;
 mod settings;
 mod shard;
 mod source;
@@ -16,7 +17,7 @@ mod wish;
 
 use std::sync::Arc;
 
-use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Topic};
+use runtime::{Batch, Change, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Topic};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
@@ -105,5 +106,13 @@ impl Consumer for SearchSync {
 
     async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
         apply::apply(&self.0, batch).await
+    }
+
+    async fn preview(&self, batch: &Batch<Plan>) -> Result<Preview, Fault> {
+        preview::preview(&self.0, batch).await
+    }
+
+    async fn held(&self, entity: &EntityKey) -> Result<Vec<Held>, Fault> {
+        preview::held(&self.0, entity).await
     }
 }

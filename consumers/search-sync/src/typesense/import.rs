@@ -4,6 +4,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use runtime::Fault;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Typesense;
 use super::client::unavailable;
@@ -49,6 +50,31 @@ impl Typesense {
             self.text(self.request(Method::DELETE, &path).query(&query)).await?;
         }
         Ok(())
+    }
+
+    /// The documents of these products, as they are.
+    pub(crate) async fn documents(&self, products: &[i64]) -> Result<Vec<Value>, Fault> {
+        let mut documents = Vec::with_capacity(products.len());
+        for products in products.chunks(IDS_IN_A_FILTER) {
+            documents.extend(self.export(&format!("id:[{}]", joined(products))).await?);
+        }
+        Ok(documents)
+    }
+
+    /// How many documents match.
+    pub(crate) async fn count(&self, filter: &str) -> Result<u64, Fault> {
+        let path = format!("/collections/{}/documents/search", self.alias);
+        let query = [("q", "*"), ("filter_by", filter), ("per_page", "0")];
+        let answer = self.json(self.request(Method::GET, &path).query(&query)).await?;
+        Ok(answer["found"].as_u64().unwrap_or_default())
+    }
+
+    async fn export(&self, filter: &str) -> Result<Vec<Value>, Fault> {
+        let path = format!("/collections/{}/documents/export", self.alias);
+        let text = self.text(self.request(Method::GET, &path).query(&[("filter_by", filter)])).await?;
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let read = lines.map(serde_json::from_str).collect::<Result<_, _>>();
+        read.map_err(|error| unavailable(&format!("an export that is no JSON: {error}"), None))
     }
 
     /// The products whose documents name these variants.

@@ -1,0 +1,43 @@
+//! Making a target's row say what its source holds.
+//!
+//! What is missing, stale or different is replayed: the entity's own retained changes, through the consumer's handlers.
+//! What is extra is deleted through the same handlers, by a change that says what the source says: that there is no such
+//! row. It carries the position of the target's row, so that it passes its guard and nothing newer is overwritten.
+
+use std::collections::BTreeSet;
+
+use runtime::{Batch, Change, Consumer, Coordinates, Decision, Effect, EntityKey, Planned};
+
+use crate::rerun::RerunError;
+
+/// Deletes what the source does not have. Answers how many entities were changed.
+///
+/// # Errors
+/// When the target does not answer or refuses.
+pub async fn remove<C: Consumer>(consumer: &C, entities: &BTreeSet<String>) -> Result<u64, RerunError> {
+    let mut plans = Vec::new();
+    for entity in entities {
+        let Some((topic, key)) = entity.rsplit_once('/') else { continue };
+        let entity = EntityKey::new(topic.into(), key);
+        let held = consumer.held(&entity).await?;
+        let Some(position) = held.iter().filter_map(|held| held.position).max() else { continue };
+        // no record says it: the source does
+        let coordinates = Coordinates { topic: topic.into(), partition: -1, offset: -1 };
+        let change: Change<C::Row> = Change {
+            entity: entity.clone(),
+            coordinates: coordinates.clone(),
+            position,
+            committed_ms: 0,
+            effect: Effect::Delete,
+        };
+        if let Decision::Apply(plan) = consumer.decide(&change) {
+            plans.push(Planned { entity, position, coordinates, plan });
+        }
+    }
+    plans.sort_unstable_by(|a, b| a.entity.cmp(&b.entity));
+    let count = plans.len() as u64;
+    if count > 0 {
+        consumer.apply(&Batch { consumer: consumer.name(), plans, mark: None }).await?;
+    }
+    Ok(count)
+}

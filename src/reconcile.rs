@@ -1,0 +1,169 @@
+//! `sluice reconcile <consumer>`: whether its target shows what the source holds, and making it so.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use futures::future::LocalBoxFuture;
+use platform::config::Environment;
+use replay::execute::audited;
+use replay::range::{client, resolve};
+use replay::reconcile::{Found, Kind, Wrong, look_again, reconcile};
+use replay::repair;
+use replay::rerun::Rerun;
+use replay::{Audit, Done, Operation, Selection, plan};
+use runtime::{Consumer, Projection, Surroundings};
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::consume::{Visit, with};
+use crate::operator::{Execution, NEEDS_A_LOOK, NOT_DONE, Output, audit, control};
+use crate::tools::Tools;
+
+/// Compares source and target, in ranges by digest and then row by row; what differs is looked at again after the lag has
+/// passed. Exit code 3 when something is wrong.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The consumer.
+    consumer: String,
+    /// Plan the repair of what is wrong.
+    #[arg(long)]
+    repair: bool,
+    /// How many wrong rows are shown.
+    #[arg(long, default_value_t = 20)]
+    at_most: usize,
+    #[command(flatten)]
+    execution: Execution,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Compares; repairs when that was planned.
+pub(crate) async fn run(environment: &Environment, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (tools, control) = (Tools::new(environment)?, control(environment)?);
+    let audit = arguments.execution.token().map(|_| audit(environment, &control)).transpose()?;
+    let comparing = Comparing { tools: &tools, control, audit, arguments };
+    with(&arguments.consumer, &tools.ground(), comparing)?.await
+}
+
+struct Comparing<'a> {
+    tools: &'a Tools<'a>,
+    control: PgPool,
+    audit: Option<Audit>,
+    arguments: &'a Arguments,
+}
+
+impl<'a> Visit for Comparing<'a> {
+    type Output = LocalBoxFuture<'a, anyhow::Result<ExitCode>>;
+
+    fn visit<C: Consumer>(self, consumer: C, around: Surroundings) -> Self::Output {
+        Box::pin(async move { self.compare(&consumer, &around).await })
+    }
+}
+
+impl Comparing<'_> {
+    async fn compare<C: Consumer>(self, consumer: &C, around: &Surroundings) -> anyhow::Result<ExitCode> {
+        let projections = consumer.projections();
+        let Some(service) = projections.first().and_then(|projection| projection.topic.split('.').next()) else {
+            anyhow::bail!(
+                "{} has nothing to compare: its target is no copy of rows in a Postgres database",
+                consumer.name()
+            );
+        };
+        let source = self.tools.source(service)?;
+        let found = reconcile(&source, consumer.home(), &projections).await?;
+        let token = self.arguments.execution.token();
+        if token.is_none() {
+            self.print(&found);
+        }
+        if found.wrong.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let operation = operation(&found.wrong);
+        if let Some(token) = token {
+            return self.repair(consumer, around, operation, token, &source, &projections).await;
+        }
+        if self.arguments.repair {
+            let plan = plan::make(&self.control, consumer.name(), operation).await?;
+            println!("\n{}\n\nNothing is done yet. This does it:", plan.view.summary.join("\n"));
+            println!("  sluice reconcile {} --repair --execute {} --reason '...'", consumer.name(), plan.token);
+        }
+        Ok(ExitCode::from(NEEDS_A_LOOK))
+    }
+
+    fn print(&self, found: &Found) {
+        if self.arguments.output.json {
+            println!("{}", json!(found));
+            return;
+        }
+        let count = |kind: Kind| found.wrong.iter().filter(|wrong| wrong.kind == kind).count();
+        let counts: Vec<String> = Kind::ALL.iter().map(|kind| format!("{} {kind}", count(*kind))).collect();
+        println!("{} rows of the source: {}", found.rows, counts.join(", "));
+        for wrong in found.wrong.iter().take(self.arguments.at_most) {
+            let Wrong { target, entity, kind, source, shown } = wrong;
+            println!("  {kind:<9} {target} of {entity}");
+            println!("            source {}", source.as_deref().unwrap_or("has no such row"));
+            println!("            target {}", shown.as_deref().unwrap_or("has no such row"));
+        }
+    }
+
+    async fn repair<C: Consumer>(
+        &self,
+        consumer: &C,
+        around: &Surroundings,
+        operation: Operation,
+        token: &str,
+        source: &PgPool,
+        projections: &[Projection],
+    ) -> anyhow::Result<ExitCode> {
+        let (Some(audit), Some(reason)) = (&self.audit, self.arguments.execution.reason()) else {
+            anyhow::bail!("a repair needs --reason");
+        };
+        let plan = match plan::take(&self.control, consumer.name(), &operation, token).await {
+            Ok(plan) => plan,
+            Err(spent) => {
+                eprintln!("sluice: {spent}");
+                return Ok(ExitCode::from(NOT_DONE));
+            }
+        };
+        let Operation::Repair { again, gone } = operation else { anyhow::bail!("no repair") };
+        let work = async {
+            let topics = consumer.topics().iter().map(|topic| topic.name().to_string()).collect();
+            let mut applied = 0;
+            if !again.is_empty() {
+                let selection = Selection { entities: again.clone(), ..Selection::default() };
+                let ranges = resolve(&client(&around.settings), &self.tools.subjects()?, topics, &selection).await?;
+                applied = Rerun::new(consumer, around, selection).await?.through(&ranges).await?.chosen;
+            }
+            let removed = repair::remove(consumer, &gone).await?;
+            let all: BTreeSet<String> = again.union(&gone).cloned().collect();
+            let left = look_again(source, consumer.home(), projections, &all).await?;
+            let mut outcomes = vec![format!(
+                "{applied} changes applied again, {removed} entities deleted, {} still wrong",
+                left.len()
+            )];
+            outcomes.extend(left.iter().map(|wrong| {
+                format!(
+                    "still {}: {} of {}: its changes are retained no more; take a \
+                incremental snapshot of it (`sluice connectors snapshot`)",
+                    wrong.kind, wrong.target, wrong.entity
+                )
+            }));
+            Ok::<_, anyhow::Error>(Done { outcomes, complete: left.is_empty() })
+        };
+        let done = audited(audit, &plan, reason, self.arguments.execution.ticket(), work).await??;
+        if self.arguments.output.json {
+            println!("{}", json!({ "outcomes": done.outcomes, "complete": done.complete }));
+        } else {
+            println!("{}", done.outcomes.join("\n"));
+        }
+        Ok(if done.complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_DONE) })
+    }
+}
+
+/// The repair of what is wrong.
+fn operation(wrong: &[Wrong]) -> Operation {
+    let of = |is_gone: bool| {
+        wrong.iter().filter(|wrong| (wrong.kind == Kind::Extra) == is_gone).map(|wrong| wrong.entity.clone()).collect()
+    };
+    Operation::Repair { again: of(false), gone: of(true) }
+}
