@@ -23,7 +23,8 @@ async fn an_entity_is_traced_from_its_row_over_its_records_to_its_target() {
     let (stage, commerce) = (Stage::set().await, commerce());
     let id = source::id();
     let text = id.to_string();
-    let trace = ["trace", "commerce", "merchant", &text, "--json"];
+    let schemas = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas");
+    let trace = ["trace", "commerce", "merchant", &text, "--schemas", schemas, "--json"];
     let (code, _) = stage.sluice(&trace).await;
     assert_eq!(code, 1, "an entity that never existed");
 
