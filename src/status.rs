@@ -102,7 +102,11 @@ fn consumers(consumer: &str, owned: &[&Owned], parked: i64, screen: &mut Screen)
     let state = if states.is_empty() { "does not run".to_owned() } else { states.join(", ") };
     screen.lines.push(format!("{consumer:<20} {:>10} {lag:>10} {seconds:>9.1} {parked:>7}  {state}", owned.len()));
     if owned.is_empty() {
-        screen.problem(&format!("{consumer} does not run"), &format!("sluice consume {consumer}"), "ConsumerNotRunning");
+        screen.problem(
+            &format!("{consumer} does not run"),
+            &format!("sluice consume {consumer}"),
+            "ConsumerNotRunning",
+        );
     }
     for owned in owned.iter().filter(|owned| matches!(owned.standing.state.as_str(), "halted" | "retrying")) {
         let at = &owned.standing;
@@ -116,7 +120,11 @@ fn consumers(consumer: &str, owned: &[&Owned], parked: i64, screen: &mut Screen)
         }
     }
     if parked > 0 {
-        screen.problem(&format!("{consumer} has {parked} parked records"), &format!("sluice parked list {consumer}"), "ParkedRising");
+        screen.problem(
+            &format!("{consumer} has {parked} parked records"),
+            &format!("sluice parked list {consumer}"),
+            "ParkedRising",
+        );
     }
 }
 
@@ -150,7 +158,11 @@ async fn sources(environment: &Environment, arguments: &Arguments, screen: &mut 
             }
             Err(error) => {
                 shown.push(json!({ "service": service, "healthy": false, "error": error.to_string() }));
-                screen.problem(&format!("connector {service}: {error}"), "make status shows which server is down", "ConnectorNotRunning");
+                screen.problem(
+                    &format!("connector {service}: {error}"),
+                    "make status shows which server is down",
+                    "ConnectorNotRunning",
+                );
             }
         }
     }
