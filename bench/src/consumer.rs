@@ -8,7 +8,10 @@ use platform::clock::SystemClock;
 use platform::config::Reader;
 use platform::postgres::PoolSettings;
 use platform::telemetry::{self, TelemetrySettings};
-use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Settings, Surroundings, Topic};
+use runtime::preview::Trial;
+use runtime::{
+    Batch, Change, Consumer, Decision, EntityKey, Fault, Outcome, Preview, Rows, Settings, Surroundings, Topic,
+};
 use schemas::{Registry, Row as _};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -35,9 +38,9 @@ pub(crate) struct Arguments {
 }
 
 /// The consumer's name.
-const NAME: &str = "bench";
+pub(crate) const NAME: &str = "bench";
 
-struct Variants {
+pub(crate) struct Variants {
     target: PgPool,
     topic: String,
 }
@@ -70,6 +73,16 @@ impl Consumer for Variants {
     async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
         upsert::apply(&self.target, batch).await
     }
+
+    async fn preview(&self, batch: &Batch<Plan>) -> Result<Preview, Fault> {
+        let mut trial = Trial::begin(&self.target, batch, rows).await?;
+        let outcome = upsert::write(trial.connection(), batch).await?;
+        trial.end(outcome).await
+    }
+}
+
+fn rows(variant: &EntityKey) -> Vec<Rows> {
+    variant.id().map(|id| Rows { table: "variant", column: "id", key: &["id"], id }).into_iter().collect()
 }
 
 /// Runs the consumer until SIGTERM, with the logs and metrics that a consumer in production has.
@@ -91,17 +104,7 @@ pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<
             metrics.run_upkeep();
         }
     });
-    let pool = |database: &str| {
-        let settings = PoolSettings::named(NAME).max_connections(8);
-        platform::postgres::connect(&stack.url(database), &settings)
-    };
-    let registry = Registry::new(stack.get("APP_ENV_SCHEMA_REGISTRY_URL")?, reqwest::Client::builder())?;
-    let around = Surroundings {
-        settings,
-        control: pool(&arguments.control)?,
-        registry: Arc::new(registry),
-        clock: SystemClock::shared(),
-    };
+    let (variants, around) = make(stack, settings, arguments.topic.clone(), &arguments.target, &arguments.control)?;
     let stop = CancellationToken::new();
     tokio::spawn({
         let stop = stop.clone();
@@ -112,5 +115,23 @@ pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<
             }
         }
     });
-    runtime::run(Variants { target: pool(&arguments.target)?, topic: arguments.topic.clone() }, around, stop).await
+    runtime::run(variants, around, stop).await
+}
+
+/// The consumer and its surroundings.
+pub(crate) fn make(
+    stack: &Stack,
+    settings: Settings,
+    topic: String,
+    target: &str,
+    control: &str,
+) -> anyhow::Result<(Variants, Surroundings)> {
+    let pool = |database: &str| {
+        let settings = PoolSettings::named(NAME).max_connections(8);
+        platform::postgres::connect(&stack.url(database), &settings)
+    };
+    let registry = Registry::new(stack.get("APP_ENV_SCHEMA_REGISTRY_URL")?, reqwest::Client::builder())?;
+    let around =
+        Surroundings { settings, control: pool(control)?, registry: Arc::new(registry), clock: SystemClock::shared() };
+    Ok((Variants { target: pool(target)?, topic }, around))
 }

@@ -8,6 +8,7 @@ mod drain;
 mod idle;
 mod latency;
 mod load;
+mod operate;
 mod pgbench;
 mod process;
 mod report;
@@ -39,6 +40,8 @@ enum Verb {
     Write(write::Arguments),
     /// A backlog into the search engine, against the engine's own import.
     Search(search::Arguments),
+    /// What an operator's questions and replays take, among a million records.
+    Operate(operate::Arguments),
     /// What processes cost that have nothing to do.
     Idle(idle::Arguments),
     /// The consumer that is measured, in a process of its own.
@@ -57,6 +60,7 @@ fn main() -> anyhow::Result<()> {
             Verb::Latency(arguments) => latency::run(&stack, &arguments).await,
             Verb::Write(arguments) => write::run(&stack, &arguments).await,
             Verb::Search(arguments) => search::run(&stack, &arguments).await,
+            Verb::Operate(arguments) => operate::run(&stack, &arguments).await,
             Verb::Idle(arguments) => idle::run(&stack, &arguments).await,
             Verb::Consume(arguments) => consumer::run(&stack, &arguments).await,
         }

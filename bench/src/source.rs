@@ -159,17 +159,23 @@ impl<'s> Source<'s> {
         let mut ids = Vec::new();
         for partition in 0..PARTITIONS {
             let (_, end) = kafka.fetch_watermarks(&self.topic(), partition, PATIENCE)?;
-            let mut from = TopicPartitionList::new();
-            from.add_partition_offset(&self.topic(), partition, Offset::Offset(end - 1))?;
-            kafka.assign(&from)?;
-            let began = Instant::now();
+            ids.extend(self.ids_in(partition, end - 1, 1)?);
+        }
+        Ok(ids)
+    }
+
+    /// The ids of records that follow one another in a partition.
+    pub(crate) fn ids_in(&self, partition: i32, first: i64, records: usize) -> anyhow::Result<Vec<i64>> {
+        let kafka: BaseConsumer = self.kafka()?.create()?;
+        let mut from = TopicPartitionList::new();
+        from.add_partition_offset(&self.topic(), partition, Offset::Offset(first))?;
+        kafka.assign(&from)?;
+        let (mut ids, began) = (Vec::with_capacity(records), Instant::now());
+        while ids.len() < records {
+            anyhow::ensure!(began.elapsed() < PATIENCE, "records did not come");
             // a poll also ends early, when it served something that is no record
-            let message = std::iter::repeat_with(|| kafka.poll(Duration::from_millis(100)))
-                .take_while(|_| began.elapsed() < PATIENCE)
-                .flatten()
-                .next()
-                .context("the last record did not come")??;
-            ids.push(message.key().and_then(id_of).context("a record without an id")?);
+            let Some(message) = kafka.poll(Duration::from_millis(100)) else { continue };
+            ids.push(message?.key().and_then(id_of).context("a record without an id")?);
         }
         Ok(ids)
     }

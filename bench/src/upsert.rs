@@ -35,6 +35,17 @@ on conflict (id) do update
 
 /// Applies a batch in one transaction, with its mark.
 pub(crate) async fn apply(target: &PgPool, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
+    let mut transaction = target.begin().await?;
+    let outcome = write(&mut transaction, batch).await?;
+    if let Some(mark) = &batch.mark {
+        frontier::write(&mut *transaction, batch.consumer, mark).await?;
+    }
+    transaction.commit().await?;
+    Ok(outcome)
+}
+
+/// Writes what is planned.
+pub(crate) async fn write(connection: &mut PgConnection, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
     let mut outcome = Outcome::default();
     let (mut kept, mut removed) = (Vec::with_capacity(batch.plans.len()), Vec::new());
     for planned in &batch.plans {
@@ -43,20 +54,15 @@ pub(crate) async fn apply(target: &PgPool, batch: &Batch<Plan>) -> Result<Outcom
             Plan::Remove(id) => removed.push((planned, *id)),
         }
     }
-    let mut transaction = target.begin().await?;
     if !kept.is_empty() {
-        let written = upsert(&mut transaction, &kept).await?;
+        let written = upsert(connection, &kept).await?;
         outcome.count_many(Outcome::APPLIED, written);
         outcome.count_many(Outcome::SUPERSEDED, (kept.len() as u64).saturating_sub(written));
     }
     if !removed.is_empty() {
-        remove(&mut transaction, &removed).await?;
+        remove(connection, &removed).await?;
         outcome.count_many("removed", removed.len() as u64);
     }
-    if let Some(mark) = &batch.mark {
-        frontier::write(&mut *transaction, batch.consumer, mark).await?;
-    }
-    transaction.commit().await?;
     Ok(outcome)
 }
 
