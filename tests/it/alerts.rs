@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -156,6 +157,18 @@ fn every_alert_is_tested_to_fire_and_not_to() {
     }
     let files: Vec<_> = files("k8s/alerts", ".yaml").into_keys().collect();
     assert_eq!(files, tests.into_keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn no_metric_has_its_name_beside_the_file_of_names() {
+    let listed = Command::new("git").args(["ls-files", "*.rs"]).current_dir(root()).output().unwrap();
+    for path in String::from_utf8(listed.stdout).unwrap().lines().filter(|path| *path != "tests/it/alerts.rs") {
+        let Ok(text) = std::fs::read_to_string(root().join(path)) else { continue };
+        let text: String = text.split_whitespace().collect();
+        for written in ["counter!(\"", "gauge!(\"", "histogram!(\""] {
+            assert!(!text.contains(written), "{path}: a metric's name belongs in platform/src/metric.rs");
+        }
+    }
 }
 
 /// Whatever is named `datasource` anywhere in a dashboard.
