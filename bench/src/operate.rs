@@ -26,7 +26,7 @@ const ROWS: i64 = 1_000_000;
 const INSERT: &str = "insert into variant
     select 900000000000000000 + g * 4096, 800000000000000000 + g / 3, 1 + g % 50, 'SKU-' || g, 'Cà phê sữa đá ' || g,
            25000 + g, 12000, 'VAT8', null, '{\"size\": \"L\"}'
-      from generate_series(1, 1000000) g";
+      from generate_series(1, 1000000::bigint) g";
 
 const TARGET: &str = "bench_target";
 const CONTROL: &str = "bench_control";
