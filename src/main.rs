@@ -6,12 +6,14 @@ use clap::{Parser, Subcommand};
 use platform::config::{EXIT_CONFIGURATION, Environment, Invalid};
 
 mod audit;
+mod completion;
 mod connectors;
 mod consume;
 mod demo;
 mod dev;
 mod doctor;
 mod identity;
+mod man;
 mod migrate;
 mod observe;
 mod operator;
@@ -78,6 +80,10 @@ enum Command {
     Parked(parked::Arguments),
     /// What operators did: list, verify, export.
     Audit(audit::Arguments),
+    /// Print a shell's completion script.
+    Completion(completion::Arguments),
+    /// Write man pages.
+    Man(man::Arguments),
     /// Say what is missing, wrong or taken on this machine, and what to type.
     Doctor,
 }
@@ -107,6 +113,11 @@ fn main() -> ExitCode {
         Command::Reconcile(reconcile) => run::blocking(reconcile::run(&environment, &reconcile)),
         Command::Parked(parked) => run::blocking(parked::run(&environment, parked)),
         Command::Audit(audit) => run::blocking(audit::run(&environment, &audit)),
+        Command::Completion(completion) => {
+            completion::run(&completion);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man(man) => man::run(&man),
         Command::Doctor => doctor::run(),
     };
     match done {

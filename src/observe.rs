@@ -5,6 +5,7 @@ mod connector;
 mod fleet;
 mod notes;
 mod schema;
+mod target;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub(crate) const NAME: &str = "observe";
 const EVERY: Duration = Duration::from_secs(10);
 /// Every so many looks, the questions are asked that cost more: the whole registry, and what the brokers hold.
 const SLOWLY: u64 = 6;
+/// Between two comparisons of the targets with their sources, where `APP_ENV_RECONCILE_MS` does not say otherwise.
+const COMPARED_EVERY: Duration = Duration::from_mins(10);
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -70,8 +73,10 @@ pub(crate) fn job(arguments: &Arguments, process: &Process) -> anyhow::Result<Jo
     let registry = reader.required::<String>("APP_ENV_SCHEMA_REGISTRY_URL", "the registry's Confluent API");
     let control = reader.required::<SecretString>("BACKBONE__APP_ENV_DB_URL", "the fleet's control database");
     let every = reader.or("APP_ENV_OBSERVE_MS", EVERY, "time between two looks of the observer");
-    let read = || Some((connect?, registry?, control?, every?));
-    let ((connect, registry, control, every), _) = reader.finish(read())?;
+    let compared =
+        reader.or("APP_ENV_RECONCILE_MS", COMPARED_EVERY, "time between two comparisons of targets; 0: none");
+    let read = || Some((connect?, registry?, control?, every?, compared?));
+    let ((connect, registry, control, every, compared), _) = reader.finish(read())?;
     let consumers = CONSUMERS.into_iter().map(|name| {
         let own = process.environment.scoped(name);
         let mut reader = Reader::new(&own);
@@ -91,7 +96,12 @@ pub(crate) fn job(arguments: &Arguments, process: &Process) -> anyhow::Result<Jo
         databases: BTreeMap::new(),
         notes: Notes::default(),
     };
-    Ok(Box::pin(observer.watch(process.lifecycle.stop())))
+    let stop = process.lifecycle.stop();
+    let comparing = target::watch(process.environment.clone(), compared, stop.clone());
+    Ok(Box::pin(async move {
+        let (watched, compared) = tokio::join!(observer.watch(stop), comparing);
+        watched.and(compared)
+    }))
 }
 
 /// Whom it asks, and what it was answered last.

@@ -67,7 +67,7 @@ pub const COMMERCE_CREDENTIAL_FAILURES: &str = "commerce_credential_failures_tot
 // with what is no longer known.
 
 /// Questions of the observer that were not answered; labels `what` (connector, slot, schemas, fleet, positions,
-/// configuration), `service` (or the consumer; empty where it is of all).
+/// configuration, target), `service` (or the consumer; empty where it is of all).
 pub const OBSERVE_FAILURES: &str = "observe_failures_total";
 /// When a question was answered last, in seconds since 1970, 0 before it ever was; labels `what`, `service`.
 pub const OBSERVE_LAST_SUCCESS: &str = "observe_last_success_timestamp_seconds";

@@ -141,5 +141,10 @@ pub fn verb(operation: &Operation) -> &'static str {
 }
 
 fn described(operation: &Operation) -> String {
-    serde_json::to_string(operation).unwrap_or_default()
+    match operation {
+        Operation::Repair { again, gone } => {
+            format!("{} entities to be applied again and {} to be deleted, others than now", again.len(), gone.len())
+        }
+        other => serde_json::to_string(other).unwrap_or_default(),
+    }
 }

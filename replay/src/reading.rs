@@ -74,10 +74,12 @@ pub(crate) fn each(
         match kafka.poll(Duration::from_millis(200)) {
             Some(Ok(message)) if message.offset() >= range.to => return Ok(()),
             Some(Ok(message)) => {
-                (next, heard) = (message.offset() + 1, Instant::now());
+                next = message.offset() + 1;
                 if !visit(&message) {
                     return Ok(());
                 }
+                // only now: whoever visits may have waited for a target, for as long as it took
+                heard = Instant::now();
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
             Some(Err(error @ KafkaError::MessageConsumption(code))) if !is_passing(code) => return Err(fault(error)),

@@ -95,6 +95,44 @@ async fn a_dry_run_shows_what_a_replay_would_change_and_the_replay_changes_it_on
     consumer.kill().await;
 }
 
+/// How many records a plan would read, as its first sentence says.
+fn records(planned: &Value) -> u32 {
+    planned["summary"][0].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_replay_that_is_killed_goes_on_where_it_stopped_and_is_not_run_twice_at_once() {
+    let (stage, commerce) = (Stage::set().await, commerce());
+    let ids = [source::id()];
+    source::insert(&commerce, ids[0], "Hủ tiếu Nam Vang", None).await;
+    let consumer = Process::start(&["consume", "merchant-tax"], &stage.variables());
+    eventually("the tax info", named(ids[0], "Hủ tiếu Nam Vang"), || tax_info(&stage.invoice.pool, &ids)).await;
+    consumer.kill().await;
+    sqlx::query("delete from tax_info").execute(&stage.invoice.pool).await.unwrap();
+
+    let all = json(&stage.sluice(&["replay", "plan", "merchant-tax", "--json"]).await.1);
+    // so that the whole of it takes about ten seconds
+    let rate = (records(&all) / 10).max(1).to_string();
+    let token = stage.plan(&["replay", "plan", "merchant-tax", "--rate", &rate]).await;
+    let run = ["replay", "run", &token, "--reason", "a test"];
+    let begun = async || json(&stage.sluice(&["replay", "list", "--json"]).await.1)[0].clone();
+    let killed = Process::start(&run, &stage.variables());
+    let has_some = async || begun().await["report"]["read"].as_u64().is_some_and(|read| read > 0);
+    eventually("a place is reached", true, has_some).await;
+    let (code, _) = stage.sluice(&run).await;
+    assert_eq!(code, 1, "it is being run");
+    killed.kill().await;
+    let before = begun().await;
+    assert_eq!(before["state"], "running");
+
+    let (code, said) = stage.sluice(&run).await;
+    assert_eq!(code, 0, "{said}");
+    let after = begun().await;
+    assert_eq!(after["state"], "done");
+    assert!(after["report"]["read"].as_u64() >= before["report"]["read"].as_u64());
+    assert_eq!(tax_info(&stage.invoice.pool, &ids).await, named(ids[0], "Hủ tiếu Nam Vang"));
+}
+
 #[tokio::test]
 async fn what_cannot_be_replayed_is_refused_with_what_to_do() {
     let stage = Stage::set().await;

@@ -101,7 +101,7 @@ pub(crate) struct Lane<C: Consumer> {
     applied: Mutex<Option<Mark>>,
     committed: AtomicI64,
     end: AtomicI64,
-    /// Timestamp of the last record applied; 0 before the first.
+    /// Timestamp of the last record applied; before the first, when the partition was taken.
     applied_ms: AtomicI64,
     suspect: AtomicBool,
     /// Where the partition was moved to, to be moved there again when that is lost.
@@ -126,7 +126,7 @@ impl<C: Consumer> Lane<C> {
         let name = topic.name().clone();
         let epochs = worker.epochs.read().unwrap_or_else(PoisonError::into_inner).of_partition(&name, partition);
         let (registry, parked) = (worker.registry.clone(), worker.parked.clone());
-        let budget = worker.budget.clone();
+        let (budget, taken_ms) = (worker.budget.clone(), worker.clock.now_ms());
         Arc::new(Self {
             topic: name,
             partition,
@@ -145,7 +145,7 @@ impl<C: Consumer> Lane<C> {
             applied: Mutex::new(None),
             committed: AtomicI64::new(-1),
             end: AtomicI64::new(-1),
-            applied_ms: AtomicI64::new(0),
+            applied_ms: AtomicI64::new(taken_ms),
             suspect: AtomicBool::new(false),
             lost_move: Mutex::new(None),
             gap: Mutex::new(None),
@@ -158,6 +158,7 @@ impl<C: Consumer> Lane<C> {
         self.worker.runtime.spawn(async move {
             lane.run().await;
             lane.worker.leave_turn(&lane.name());
+            lane.forget_gauges();
             *lock(&lane.finished.0) = true;
             lane.finished.1.notify_all();
         });
@@ -446,13 +447,20 @@ impl<C: Consumer> Lane<C> {
     pub(crate) fn lag(&self) -> (i64, f64) {
         let (next, end) = (self.next_offset(), self.end_offset());
         let records = if next < 0 || end < 0 { 0 } else { (end - next).max(0) };
-        let applied_ms = self.applied_ms.load(Ordering::Relaxed);
-        if records == 0 || applied_ms == 0 {
+        if records == 0 {
             return (records, 0.0);
         }
+        let applied_ms = self.applied_ms.load(Ordering::Relaxed);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of lag stay far below 2^53")]
         let seconds = (self.worker.clock.now_ms() - applied_ms).max(0) as f64 / 1000.0;
         (records, seconds)
+    }
+
+    /// A partition that is somebody else's now is neither behind nor halted here: a gauge keeps its last value otherwise.
+    fn forget_gauges(&self) {
+        for gauge in [metric::CONSUMER_HALTED, metric::CONSUMER_LAG_RECORDS, metric::CONSUMER_LAG_SECONDS] {
+            metrics::gauge!(gauge, self.labels()).set(0.0);
+        }
     }
 
     fn labels(&self) -> Vec<metrics::Label> {
