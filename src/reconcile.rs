@@ -142,11 +142,9 @@ impl Comparing<'_> {
                 left.len()
             )];
             outcomes.extend(left.iter().map(|wrong| {
-                format!(
-                    "still {}: {} of {}: its changes are retained no more; take a \
-                incremental snapshot of it (`sluice connectors snapshot`)",
-                    wrong.kind, wrong.target, wrong.entity
-                )
+                let Wrong { target, entity, kind, .. } = wrong;
+                let help = "its changes are retained no more: `sluice connectors snapshot` reads its row again";
+                format!("still {kind}: {target} of {entity}: {help}")
             }));
             Ok::<_, anyhow::Error>(Done { outcomes, complete: left.is_empty() })
         };
