@@ -1,6 +1,6 @@
 # The front door. Logic lives in stack/; each target is one line here.
 .DEFAULT_GOAL := list
-.PHONY: list up demo down status logs clean doctor observe test test-fast bench lint boundaries schemas
+.PHONY: list up demo down status logs clean doctor observe test test-fast faults bench lint boundaries schemas
 
 list: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,8 +33,11 @@ test: ## every test, on a stack of its own
 	@tests/run
 
 test-fast: ## the tests that need no server
-	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --locked; else cargo test --workspace --locked; fi
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --locked --lib --bins; else cargo test --workspace --locked --lib --bins; fi
 	@python3 -B -m unittest discover -q -t . -s stack/tests
+
+faults: ## every fault of a bad day under a million changes, about an hour (tests/faults/run: the short pass)
+	@FAULTS=long tests/faults/run
 
 bench: ## the measured claims
 	@bench/run

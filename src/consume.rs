@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cache_invalidation::CacheInvalidation;
 use inventory_defaults::InventoryDefaults;
@@ -24,6 +25,9 @@ pub(crate) const CONSUMERS: [&str; 4] =
 
 /// How many connections a consumer may have to one database: as many as it has partitions in flight, and one to spare.
 const CONNECTIONS: u32 = 8;
+/// How long a consumer waits for a connection. It has nothing better to do, and on a machine under pressure an attempt that is
+/// given up early only makes the next one slower.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which.
 #[derive(clap::Args)]
@@ -145,6 +149,6 @@ impl Parts<'_> {
 }
 
 fn pool(name: &str, url: &SecretString) -> anyhow::Result<PgPool> {
-    let settings = PoolSettings::named(name).max_connections(CONNECTIONS);
+    let settings = PoolSettings { acquire_timeout: PATIENCE, ..PoolSettings::named(name).max_connections(CONNECTIONS) };
     Ok(platform::postgres::connect(url.expose_secret(), &settings)?)
 }

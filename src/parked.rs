@@ -50,7 +50,14 @@ struct Chosen {
     /// The consumer.
     consumer: String,
     /// `<topic>/<key>`, for everything of an entity; `#<number>`, for one record that is of no entity.
-    what: String,
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    what: Option<String>,
+    /// Everything that the consumer has parked.
+    #[arg(long)]
+    all: bool,
+    /// With --all: only entities of which something was parked for this cause, as `sluice parked list` names it.
+    #[arg(long, requires = "all")]
+    cause: Option<String>,
     #[command(flatten)]
     execution: Execution,
     #[command(flatten)]
@@ -59,10 +66,11 @@ struct Chosen {
 
 impl Chosen {
     fn aside(&self) -> anyhow::Result<Aside> {
-        match self.what.strip_prefix('#') {
+        let Some(what) = &self.what else { return Ok(Aside::All(self.cause.clone())) };
+        match what.strip_prefix('#') {
             Some(number) => Ok(Aside::Id(number.parse().map_err(|_| anyhow::anyhow!("#{number} is no number"))?)),
-            None if self.what.contains('/') => Ok(Aside::Entity(self.what.clone())),
-            None => anyhow::bail!("`{}` is neither <topic>/<key> nor #<number>", self.what),
+            None if what.contains('/') => Ok(Aside::Entity(what.clone())),
+            None => anyhow::bail!("`{what}` is neither <topic>/<key> nor #<number>"),
         }
     }
 }

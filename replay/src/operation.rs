@@ -1,6 +1,6 @@
 //! What an operator can ask for, what it rests on, and what it comes to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runtime::parking::{self, Parked};
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,8 @@ pub enum Aside {
     Entity(String),
     /// One record that is of no entity, by its number.
     Id(i64),
+    /// Everything: all of it, or every entity of which something was parked for this cause.
+    All(Option<String>),
 }
 
 /// A command for the owner of one partition.
@@ -251,20 +253,30 @@ fn skip(fleet: &Fleet, consumer: &str, topic: &str, partition: i32, offset: i64)
 }
 
 fn release(fleet: &Fleet, consumer: &str, parked: &[Parked], aside: &Aside) -> Result<View, Refused> {
-    // the partition of the newest: there its later changes arrive, and its owner keeps them in order
-    let Some(newest) = parked.last() else { return Err(nothing_parked(consumer)) };
-    let at = &newest.record.coordinates;
-    owner(fleet, consumer, &at.topic, at.partition)?;
     let arguments = match aside {
         Aside::Entity(entity) => json!({ "entity": entity }),
         Aside::Id(id) => json!({ "id": id }),
+        Aside::All(cause) => json!({ "all": true, "cause": cause }),
     };
+    // the partition of the newest: there its later changes arrive, and its owner keeps them in order
+    let newest: BTreeMap<&str, &Parked> =
+        parked.iter().map(|parked| (parked.entity.as_deref().unwrap_or_default(), parked)).collect();
+    let without_entity = parked.iter().filter(|parked| parked.entity.is_none());
+    let places: BTreeSet<(String, i32)> = newest
+        .into_values()
+        .chain(without_entity)
+        .map(|parked| (parked.record.coordinates.topic.to_string(), parked.record.coordinates.partition))
+        .collect();
+    for (topic, partition) in &places {
+        owner(fleet, consumer, topic, *partition)?;
+    }
     let summary =
         vec![format!("{} parked records are applied in this order, each guarded by its position", parked.len())];
+    let command = |(topic, partition)| Command { topic, partition, verb: "release", arguments: arguments.clone() };
     Ok(View {
         facts: identify(parked),
         summary: listed(summary, parked),
-        commands: vec![Command { topic: at.topic.to_string(), partition: at.partition, verb: "release", arguments }],
+        commands: places.into_iter().map(command).collect(),
     })
 }
 
@@ -302,6 +314,7 @@ async fn parked(control: &PgPool, consumer: &str, aside: &Aside) -> Result<Vec<P
     let parked = match aside {
         Aside::Entity(entity) => parking::list(control, consumer, Some(entity)).await?,
         Aside::Id(id) => parking::find(control, consumer, *id).await?.into_iter().collect(),
+        Aside::All(cause) => of_cause(parking::list(control, consumer, None).await?, cause.as_deref()),
     };
     if parked.is_empty() {
         return Err(nothing_parked(consumer));
@@ -312,6 +325,18 @@ async fn parked(control: &PgPool, consumer: &str, aside: &Aside) -> Result<Vec<P
         )));
     }
     Ok(parked)
+}
+
+/// What is parked of the entities of which something was parked for a cause; everything when there is none.
+fn of_cause(parked: Vec<Parked>, cause: Option<&str>) -> Vec<Parked> {
+    let Some(cause) = cause else { return parked };
+    let entities: BTreeSet<String> =
+        parked.iter().filter(|parked| parked.cause == cause).filter_map(|parked| parked.entity.clone()).collect();
+    let belongs = |parked: &Parked| match &parked.entity {
+        Some(entity) => entities.contains(entity),
+        None => parked.cause == cause,
+    };
+    parked.into_iter().filter(belongs).collect()
 }
 
 fn identify(parked: &[Parked]) -> Value {

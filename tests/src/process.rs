@@ -46,6 +46,8 @@ impl Process {
     pub async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
         let mut command = Command::new(binary());
         command.args(arguments).env_clear().envs(bed::environment().pairs()).envs(variables.iter().copied());
+        // where `schemas/` and `connectors/` are
+        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         let done = command.stdin(Stdio::null()).output().await.expect("sluice is built: run cargo build");
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
         println!("sluice {}: {:?}\n{said}{}", arguments.join(" "), done.status, String::from_utf8_lossy(&done.stderr));
@@ -60,14 +62,31 @@ impl Process {
         self.child.kill().await.expect("a child can be killed");
     }
 
+    /// Its number.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub async fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().await;
+        assert!(sent.expect("kill is there").success(), "the process is gone");
+    }
+
     /// Ends it with SIGTERM; answers its exit code and how long it took.
     ///
     /// # Panics
     /// When it does not end.
     pub async fn terminate(mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
-        let id = self.child.id().expect("it runs").to_string();
-        Command::new("kill").args(["-TERM", &id]).status().await.expect("kill is there");
+        self.signal("TERM").await;
         let status = self.child.wait().await.expect("a child is waited for");
         (status.code(), began.elapsed())
     }

@@ -3,12 +3,15 @@
 
 use std::collections::HashSet;
 
-use runtime::guard::{self, Guarded};
+use runtime::guard::{self, Guarded, Turn};
 use runtime::{Fault, Outcome, Planned};
 use sqlx::PgConnection;
 
 use crate::REMOVED;
 use crate::decide::Plan;
+
+/// What is written here, as the guard knows it.
+const TARGET: &str = "stock_level";
 
 /// A variant of a batch that stands.
 pub(crate) struct Stocked<'b> {
@@ -41,12 +44,7 @@ pub(crate) async fn order_writers(connection: &mut PgConnection, retired: &[Reti
         .bind(&ids)
         .fetch_one(&mut *connection)
         .await?;
-    let lock = if alone {
-        "select pg_advisory_xact_lock(hashtext('inventory-defaults'), 1)"
-    } else {
-        "select pg_advisory_xact_lock_shared(hashtext('inventory-defaults'), 1)"
-    };
-    sqlx::query(lock).execute(connection).await?;
+    guard::take_turn(connection, TARGET, if alone { Turn::Alone } else { Turn::Shared }).await?;
     Ok(())
 }
 
@@ -149,7 +147,7 @@ pub(crate) async fn retire(
         return Ok(());
     }
     let guarded = Guarded::of(retired.iter().map(|variant| variant.planned));
-    guard::bury(&mut *connection, "stock_level", &guarded).await?;
+    guard::bury(&mut *connection, TARGET, &guarded).await?;
     let newer: HashSet<i64> = sqlx::query_scalar(RETIRE)
         .bind(retired.iter().map(|variant| variant.variant_id).collect::<Vec<_>>())
         .bind(&guarded.positions.epochs)

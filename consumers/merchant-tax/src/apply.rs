@@ -1,12 +1,17 @@
 //! Writes `tax_info`, each row guarded by its position.
 
-use runtime::guard::{self, Guarded};
+use std::collections::HashSet;
+
+use runtime::guard::{self, Guarded, Turn};
 use runtime::{Batch, Fault, Outcome, Planned, frontier};
 use schemas::Field;
 use sqlx::{PgConnection, PgPool, Row as _};
 
 use crate::decide::{Plan, TaxInfo};
 use crate::{NAME, UNCHANGED};
+
+/// What this consumer writes, as the guard knows it.
+const TARGET: &str = "tax_info";
 
 /// Applies a batch in one transaction, with its mark.
 pub(crate) async fn apply(invoice: &PgPool, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
@@ -31,6 +36,8 @@ pub(crate) async fn write(connection: &mut PgConnection, batch: &Batch<Plan>) ->
             Plan::Remove { merchant_id } => removed.push((planned, *merchant_id)),
         }
     }
+    let turn = if removed.is_empty() { Turn::Shared } else { Turn::Alone };
+    guard::take_turn(&mut *connection, TARGET, turn).await?;
     if !whole.is_empty() {
         upsert(connection, &whole, &mut outcome).await?;
     }
@@ -90,7 +97,7 @@ async fn upsert(
         .bind(&guarded.entities)
         .fetch_all(connection)
         .await?;
-    let updates: std::collections::HashSet<i64> = infos().filter(|i| i.update).map(|i| i.merchant_id).collect();
+    let updates: HashSet<i64> = infos().filter(|i| i.update).map(|i| i.merchant_id).collect();
     for row in written {
         let merchant_id: i64 = row.try_get("merchant_id")?;
         let (applied, unchanged): (bool, bool) = (row.try_get("applied")?, row.try_get("unchanged")?);
@@ -204,28 +211,37 @@ with written as (
 )
 select exists (select from written) from tax_info where merchant_id = $1";
 
-/// Removes rows and leaves their positions behind.
+/// Removes rows and leaves their positions behind. A merchant whose row is newer keeps it.
 async fn remove(
     connection: &mut PgConnection,
     removed: &[(&Planned<Plan>, i64)],
     outcome: &mut Outcome,
 ) -> Result<(), Fault> {
     let guarded = Guarded::of(removed.iter().map(|(planned, _)| *planned));
-    guard::bury(&mut *connection, "tax_info", &guarded).await?;
+    let ids: Vec<i64> = removed.iter().map(|(_, merchant_id)| *merchant_id).collect();
     sqlx::query(
         "delete from tax_info t
           using unnest($1::bigint[], $2::int[], $3::bigint[], $4::bigint[]) i (merchant_id, epoch, commit_lsn, lsn)
           where t.merchant_id = i.merchant_id
             and (i.epoch, i.commit_lsn, i.lsn) >= (t.cdc_epoch, t.cdc_commit_lsn, t.cdc_lsn)",
     )
-    .bind(removed.iter().map(|(_, merchant_id)| *merchant_id).collect::<Vec<_>>())
+    .bind(&ids)
     .bind(&guarded.positions.epochs)
     .bind(&guarded.positions.commit_lsns)
     .bind(&guarded.positions.lsns)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    let newer: HashSet<i64> = sqlx::query_scalar("select merchant_id from tax_info where merchant_id = any($1)")
+        .bind(&ids)
+        .fetch_all(&mut *connection)
+        .await?
+        .into_iter()
+        .collect();
+    let gone = removed.iter().filter(|(_, merchant_id)| !newer.contains(merchant_id)).map(|(planned, _)| *planned);
+    let buried = guard::bury(connection, TARGET, &Guarded::of(gone)).await?;
     for (planned, _) in removed {
-        outcome.count("removed", planned.entity.key());
+        let became = if buried.contains(&planned.entity.text()) { "removed" } else { Outcome::SUPERSEDED };
+        outcome.count(became, planned.entity.key());
     }
     Ok(())
 }

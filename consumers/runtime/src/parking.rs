@@ -128,6 +128,30 @@ pub async fn list(executor: impl PgExecutor<'_>, consumer: &str, entity: Option<
     rows.iter().map(parked).collect()
 }
 
+/// The entities whose newest parked record is of this partition, oldest first, each with that record's number; a record
+/// that is of no entity stands for itself. With a cause, only those of which something was parked for it.
+pub(crate) async fn newest_at(
+    executor: impl PgExecutor<'_>,
+    consumer: &str,
+    topic: &str,
+    partition: i32,
+    cause: Option<&str>,
+) -> sqlx::Result<Vec<(Option<String>, i64)>> {
+    sqlx::query_as(
+        "select entity, max(id) from parked_change where consumer = $1
+          group by entity, case when entity is null then id end
+         having (array_agg(topic order by id desc))[1] = $2 and (array_agg(partition order by id desc))[1] = $3
+            and ($4::text is null or bool_or(cause = $4))
+          order by max(id)",
+    )
+    .bind(consumer)
+    .bind(topic)
+    .bind(partition)
+    .bind(cause)
+    .fetch_all(executor)
+    .await
+}
+
 /// One parked record.
 pub async fn find(executor: impl PgExecutor<'_>, consumer: &str, id: i64) -> sqlx::Result<Option<Parked>> {
     let row = sqlx::query(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use platform::config::Reader;
+use platform::config::{Reader, Setting};
 use rdkafka::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -24,8 +24,44 @@ pub struct Settings {
     pub park_limit: u32,
     /// How long SIGTERM or a revoked partition waits for what is in flight.
     pub drain: Duration,
+    /// After how long without a sign of life a member of the group is given up and its partitions move. The brokers'
+    /// `group.min.session.timeout.ms` (6 s) is the least.
+    pub session: Duration,
+    /// How the group shares its partitions.
+    pub assignment: Strategy,
     /// A broker's record is `behind` when it is older than this: then it pays to wait for more and fold it.
     pub behind: Duration,
+}
+
+/// How a group shares its partitions: the protocol's name for it. All members of a group must have one in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// A rebalance moves only the partitions that it must; the others go on meanwhile.
+    CooperativeSticky,
+    /// A rebalance takes every partition from everybody first: for a group that was made by other clients.
+    Range,
+    /// The same, dealt out one by one.
+    RoundRobin,
+}
+
+impl Strategy {
+    /// As librdkafka and the environment call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CooperativeSticky => "cooperative-sticky",
+            Self::Range => "range",
+            Self::RoundRobin => "roundrobin",
+        }
+    }
+}
+
+impl Setting for Strategy {
+    const EXPECTED: &'static str = "cooperative-sticky, range or roundrobin";
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::CooperativeSticky, Self::Range, Self::RoundRobin].into_iter().find(|strategy| strategy.name() == text)
+    }
 }
 
 /// Credentials for the brokers.
@@ -48,6 +84,10 @@ impl Settings {
         let batch_entities = reader.or("APP_ENV_BATCH_ENTITIES", 2_000, "entities in one transaction");
         let park_limit = reader.or("APP_ENV_PARK_LIMIT", 100, "records parked in a row before the consumer halts");
         let drain = reader.or("APP_ENV_DRAIN_MS", Duration::from_secs(10), "time to finish what is in flight");
+        let session =
+            reader.or("APP_ENV_KAFKA_SESSION_MS", Duration::from_secs(15), "time until a dead worker is given up");
+        let assignment =
+            reader.or("APP_ENV_KAFKA_ASSIGNMENT", Strategy::CooperativeSticky, "how the group shares its partitions");
         let sasl = Sasl::read(reader);
         Some(Self {
             brokers: brokers?,
@@ -57,6 +97,8 @@ impl Settings {
             batch_entities: batch_entities?,
             park_limit: park_limit?,
             drain: drain?,
+            session: session?,
+            assignment: assignment?,
             behind: Duration::from_secs(2),
         })
     }
@@ -74,8 +116,7 @@ impl Settings {
             .set("enable.auto.offset.store", "false")
             // a missing offset halts; it never jumps
             .set("auto.offset.reset", "error")
-            // a rebalance moves only the partitions that it must
-            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("partition.assignment.strategy", self.assignment.name())
             // librdkafka's defaults (64 MiB queued, 50 MiB a fetch) would alone break the memory budget: what it queues
             // takes about three times its bytes, and a fetch is compressed. A larger record still arrives whole
             .set("queued.max.messages.kbytes", "1024")
@@ -93,7 +134,7 @@ impl Settings {
             .set("reconnect.backoff.max.ms", "2000")
             // the end of each partition, for the lag metrics, without asking the broker
             .set("statistics.interval.ms", "5000")
-            .set("session.timeout.ms", "15000")
+            .set("session.timeout.ms", self.session.as_millis().to_string())
             .set("max.poll.interval.ms", "120000");
         if let Some(sasl) = &self.sasl {
             config

@@ -72,8 +72,8 @@ fn of_sqlstate(code: &str) -> Verdict {
         "08" | "40" | "53" | "57" | "58" => Verdict::Retry,
         // object not in prerequisite state: lock_not_available
         "55" if code == "55P03" => Verdict::Retry,
-        // read-only transaction: a failover is under way
-        "25" if code == "25006" => Verdict::Retry,
+        // read-only transaction: a failover is under way; a transaction that stood idle too long: an outside call in it was slow
+        "25" if matches!(code, "25006" | "25P03") => Verdict::Retry,
         // data exception; integrity constraint violation: this content is refused
         "22" | "23" => Verdict::Park,
         // a table that is not there, a permission that is missing, a syntax error: ours to mend
@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn restarts_deadlocks_and_full_disks_are_tried_again() {
-        for code in ["08006", "40001", "40P01", "53300", "53100", "57P01", "57P02", "57P03", "55P03", "25006"] {
+        for code in ["08006", "40001", "40P01", "53300", "53100", "57P01", "57P02", "57P03", "55P03", "25006", "25P03"]
+        {
             assert_eq!(of_sqlstate(code), Verdict::Retry, "{code}");
         }
     }

@@ -18,11 +18,36 @@ use tokio::task::{JoinHandle, JoinSet};
 pub struct Gate {
     server: String,
     address: SocketAddr,
-    delay_ms: Arc<AtomicU64>,
+    weather: Arc<Weather>,
     forwarding: Option<Forwarding>,
     /// Bound to the gate's port and never listening: with the gate closed, nobody else gets the port and whoever
     /// connects is refused.
     _port: TcpSocket,
+}
+
+/// What happens to bytes on their way.
+#[derive(Debug, Default)]
+struct Weather {
+    /// How long every piece of an answer waits.
+    delay_ms: AtomicU64,
+    /// How many more connections break off at a COMMIT.
+    to_cut: AtomicU64,
+    /// How many did.
+    cut: AtomicU64,
+}
+
+impl Weather {
+    /// Whether a connection that says this is to break off.
+    fn cuts(&self, said: &[u8]) -> bool {
+        const COMMIT: &[u8] = b"COMMIT\0";
+        if !said.windows(COMMIT.len()).any(|piece| piece == COMMIT) {
+            return false;
+        }
+        let one_less = |left: u64| left.checked_sub(1);
+        let is_cut = self.to_cut.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
+        self.cut.fetch_add(u64::from(is_cut), Ordering::Relaxed);
+        is_cut
+    }
 }
 
 #[derive(Debug)]
@@ -41,7 +66,7 @@ impl Gate {
         let port = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
         let address = port.local_addr().expect("a bound socket has an address");
         let mut gate =
-            Self { server: server.to_owned(), address, delay_ms: Arc::default(), forwarding: None, _port: port };
+            Self { server: server.to_owned(), address, weather: Arc::default(), forwarding: None, _port: port };
         gate.open();
         gate
     }
@@ -79,7 +104,7 @@ impl Gate {
         }
         let listener = socket(self.address).listen(1024).expect("the gate listens on its own port");
         let (stop, stopped) = oneshot::channel();
-        let ended = tokio::spawn(forward(listener, self.server.clone(), self.delay_ms.clone(), stopped));
+        let ended = tokio::spawn(forward(listener, self.server.clone(), self.weather.clone(), stopped));
         self.forwarding = Some(Forwarding { stop, ended });
     }
 
@@ -95,7 +120,19 @@ impl Gate {
 
     /// Every piece of an answer waits this long before it goes on to the client, also on connections that are open.
     pub fn slow(&self, delay: Duration) {
-        self.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.weather.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The next so many connections to Postgres that say COMMIT break off: the server carries it out, and the client never
+    /// hears of it.
+    pub fn cut_commits(&self, connections: u64) {
+        self.weather.to_cut.store(connections, Ordering::Relaxed);
+    }
+
+    /// How many connections were broken off at a COMMIT.
+    #[must_use]
+    pub fn cut(&self) -> u64 {
+        self.weather.cut.load(Ordering::Relaxed)
     }
 }
 
@@ -117,14 +154,14 @@ fn socket(address: SocketAddr) -> TcpSocket {
 }
 
 /// Forwards until `stopped`; then the listener is closed and what was connected is reset.
-async fn forward(listener: TcpListener, server: String, delay_ms: Arc<AtomicU64>, mut stopped: oneshot::Receiver<()>) {
+async fn forward(listener: TcpListener, server: String, weather: Arc<Weather>, mut stopped: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             _ = &mut stopped => break,
             accepted = listener.accept() => {
                 let Ok((client, _)) = accepted else { continue };
-                connections.spawn(connect(client, server.clone(), delay_ms.clone()));
+                connections.spawn(connect(client, server.clone(), weather.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -134,7 +171,7 @@ async fn forward(listener: TcpListener, server: String, delay_ms: Arc<AtomicU64>
 }
 
 /// One connection, to its end. A server that does not answer resets the client.
-async fn connect(mut client: TcpStream, server: String, delay_ms: Arc<AtomicU64>) {
+async fn connect(mut client: TcpStream, server: String, weather: Arc<Weather>) {
     // when this task is dropped, the peer sees a reset as of a crashed server, not an orderly end
     if client.set_zero_linger().is_err() {
         return;
@@ -143,16 +180,40 @@ async fn connect(mut client: TcpStream, server: String, delay_ms: Arc<AtomicU64>
     client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).ok();
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let questions = pipe(from_client, to_server, None);
-    let answers = pipe(from_server, to_client, Some(&delay_ms));
-    tokio::join!(questions, answers);
+    tokio::try_join!(questions(from_client, to_server, &weather), answers(from_server, to_client, &weather)).ok();
 }
 
-/// Copies until the sender has no more to say, or either side is gone.
-async fn pipe(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, delay_ms: Option<&AtomicU64>) {
+/// The connection is to break off at once.
+struct Cut;
+
+/// Copies what the client says until it has no more to say, or the server is gone.
+async fn questions(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    weather: &Weather,
+) -> Result<(), Cut> {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(length) = from.read(&mut bytes).await {
-        let delay = delay_ms.map_or(0, |delay_ms| delay_ms.load(Ordering::Relaxed));
+        if length == 0 || to.write_all(&bytes[..length]).await.is_err() {
+            break;
+        }
+        if weather.cuts(&bytes[..length]) {
+            return Err(Cut);
+        }
+    }
+    to.shutdown().await.ok();
+    Ok(())
+}
+
+/// Copies what the server answers until it has no more to say, or the client is gone.
+async fn answers(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    weather: &Weather,
+) -> Result<(), Cut> {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(length) = from.read(&mut bytes).await {
+        let delay = weather.delay_ms.load(Ordering::Relaxed);
         if delay > 0 {
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
@@ -161,6 +222,7 @@ async fn pipe(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
         }
     }
     to.shutdown().await.ok();
+    Ok(())
 }
 
 #[cfg(test)]

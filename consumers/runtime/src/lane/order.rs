@@ -45,6 +45,11 @@ pub(crate) enum Order {
         entity: Option<String>,
         /// `parked_change.id` of a record whose key could not be decoded, and which is of no entity therefore.
         id: Option<i64>,
+        /// Everything of which this partition holds the newest.
+        #[serde(default)]
+        all: bool,
+        /// With `all`: only entities of which something was parked for this cause.
+        cause: Option<String>,
     },
 }
 
@@ -75,7 +80,10 @@ impl<C: Consumer> Lane<C> {
             let carried_out = match order.clone() {
                 Order::Rewind { to } => self.rewind(to).await,
                 Order::Skip { offset } => self.skip(offset, &reason).await,
-                Order::Release { entity, id } => self.release(entity, id).await.map(|outcome| (outcome, false)),
+                Order::Release { all: true, cause, .. } => {
+                    self.release_all(cause.as_deref()).await.map(|outcome| (outcome, false))
+                }
+                Order::Release { entity, id, .. } => self.release(entity, id).await.map(|outcome| (outcome, false)),
             };
             let (outcome, moved) = match carried_out {
                 Ok(carried_out) => carried_out,
@@ -205,6 +213,27 @@ impl<C: Consumer> Lane<C> {
                 parking::remove(control, parked.id).await?;
                 released += 1;
             }
+        }
+    }
+
+    /// Releases one entity after the other. What is refused again stays, and keeps nothing of others from going on.
+    async fn release_all(self: &Arc<Self>, cause: Option<&str>) -> Result<String, Refusal> {
+        let (control, name) = (&self.worker.control, self.worker.name());
+        let (mut released, mut refusals) = (0_u64, Vec::new());
+        for (entity, id) in parking::newest_at(control, name, &self.topic, self.partition, cause).await? {
+            let id = entity.is_none().then_some(id);
+            match self.release(entity, id).await {
+                Ok(_) => released += 1,
+                Err(Refusal::Refused(why)) => refusals.push(why),
+                Err(stop) => return Err(stop),
+            }
+        }
+        match refusals.first() {
+            None => Ok(format!("released {released} entities")),
+            Some(why) => Err(refused(format!(
+                "released {released} entities; {} were refused again and stay parked, the first because: {why}",
+                refusals.len()
+            ))),
         }
     }
 

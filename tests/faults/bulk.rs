@@ -1,0 +1,93 @@
+//! Very many changes at once, and very many of one row.
+
+use backbone::source;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use crate::day::{ALL, Day, INVENTORY_DEFAULTS, MERCHANT_TAX};
+use crate::statement;
+use crate::truth::{Change, Merchant, Truth};
+
+/// The most that a process ever held, in MiB.
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+fn merchant(random: &mut StdRng) -> Merchant {
+    let name = format!("Quán {}", random.random_range(0..1_000_000));
+    Merchant { name, tax_name: None, tax_address: None, is_gone: false }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_transaction_of_very_many_rows_in_bounded_memory() {
+    let mut day = Day::begin(18, "one transaction of 1,000,000 rows (a twentieth in the short pass)").await;
+    let mut random = StdRng::seed_from_u64(day.seed);
+    let rows = if day.events > 10_000 { 1_000_000 } else { 50_000 };
+    let worker = day.worker(&[MERCHANT_TAX, INVENTORY_DEFAULTS]);
+    let mut truth = Truth::default();
+    let mut transaction = day.commerce.begin().await.unwrap();
+    for _ in 0..rows / 10_000 {
+        let some: Vec<_> = (0..10_000).map(|_| (source::id(), merchant(&mut random))).collect();
+        statement::insert_merchants(&mut transaction, &some).await;
+        some.into_iter().for_each(|(id, row)| truth.apply(Change::Merchant(id, row)));
+    }
+    transaction.commit().await.unwrap();
+    day.recover().await;
+    let peak = peak(worker.id());
+    println!("{rows} rows in one transaction: {peak} MiB at the most");
+    day.end_with(&[MERCHANT_TAX, INVENTORY_DEFAULTS], &truth).await;
+    // two consumers, each with a budget of 30 MiB of changes, in a build with debug information
+    assert!(peak < 250, "{peak} MiB");
+    worker.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_hot_key_among_others() {
+    let mut day = Day::begin(19, "one hot key").await;
+    let mut random = StdRng::seed_from_u64(day.seed);
+    let workers = [day.worker(&ALL), day.worker(&ALL)];
+    let load = day.load();
+    let hot = source::id();
+    source::insert(&day.commerce, hot, "Quán đông khách", None).await;
+    let mut last = merchant(&mut random);
+    for _ in 0..day.events {
+        last = merchant(&mut random);
+        let mut transaction = day.commerce.begin().await.unwrap();
+        statement::write_merchants(&mut transaction, &[(hot, last.clone())]).await;
+        transaction.commit().await.unwrap();
+    }
+    day.recover().await;
+    let mut truth = load.end().await;
+    truth.apply(Change::Merchant(hot, last));
+    truth.events += day.events;
+    day.end(&truth).await;
+    for worker in workers {
+        worker.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_beside_live_traffic() {
+    let mut day = Day::begin(21, "a replay while live traffic runs").await;
+    let workers = [day.worker(&ALL), day.worker(&ALL)];
+    let began = time::OffsetDateTime::now_utc();
+    let load = day.load();
+    load.more(day.events / 3).await;
+    let from = began.format(&time::format_description::well_known::Rfc3339).unwrap();
+    for consumer in ALL {
+        let planned = day.sluice(&["replay", "plan", consumer, "--from", &from, "--json"]).await;
+        let plan: serde_json::Value = serde_json::from_str(planned.lines().last().unwrap()).unwrap();
+        let token = plan["token"].as_str().unwrap();
+        let said = day.sluice(&["replay", "run", token, "--reason", "a bad day", "--json"]).await;
+        let report: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        assert!(report["chosen"].as_u64().unwrap() > 0, "{said}");
+    }
+    day.recover().await;
+    let truth = load.end().await;
+    day.end(&truth).await;
+    for worker in workers {
+        worker.kill().await;
+    }
+}
