@@ -22,7 +22,7 @@ pub mod trace;
 pub use audit::Audit;
 pub use execute::{Done, execute};
 pub use fleet::{Fleet, Owned};
-pub use operation::{Operation, Refused};
+pub use operation::{Operation, Refused, Step};
 pub use plan::{Plan, Spent};
 pub use range::Range;
 pub use selection::Selection;
