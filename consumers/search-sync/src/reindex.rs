@@ -142,17 +142,19 @@ impl Reindex {
             self.engine().make(collection).await?;
         }
         let mut after = beside::begin(backbone, self.alias(), collection, is_new).await?.unwrap_or(i64::MIN);
-        let (mut filled, left) = source::count_up_to(source, after).await?;
+        // what is committed from now on is written beside by whoever applies its change
+        let (mut filled, left, last) = source::extent(source, after).await?;
+        let up_to = last.unwrap_or(after);
         let target = Target::Only(self.engine().of(collection));
         let of = filled + left;
         loop {
-            let page = source::products_after(source, after, settings.chunk_products * CHUNKS).await?;
+            let page = source::products_after(source, (after, up_to), settings.chunk_products * CHUNKS).await?;
             let Some(last) = page.last() else { return Ok(()) };
             fill::again(&self.0, &target, &page).await?;
             after = *last;
             beside::reached(backbone, self.alias(), after).await?;
             filled += i64::try_from(page.len()).unwrap_or_default();
-            told(Progress::Filled(filled, of.max(filled)));
+            told(Progress::Filled(filled, of));
         }
     }
 

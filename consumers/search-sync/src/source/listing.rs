@@ -105,23 +105,29 @@ pub(crate) async fn products_in(db: impl PgExecutor<'_>, (above, up_to): (i64, i
         .await
 }
 
-/// Products after this one that were not soft deleted, in the order of their ids.
-pub(crate) async fn products_after(db: impl PgExecutor<'_>, after: i64, limit: usize) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar("select id from product where id > $1 and deleted_at is null order by id limit $2")
-        .bind(after)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(db)
-        .await
-}
-
-/// How many products there are up to this one, and after it, that were not soft deleted.
-pub(crate) async fn count_up_to(db: impl PgExecutor<'_>, product: i64) -> sqlx::Result<(i64, i64)> {
+/// The products that were not soft deleted: how many there are up to this one, how many after it, and the last one.
+pub(crate) async fn extent(db: impl PgExecutor<'_>, product: i64) -> sqlx::Result<(i64, i64, Option<i64>)> {
     sqlx::query_as(
-        "select count(*) filter (where id <= $1), count(*) filter (where id > $1) from product where deleted_at is null",
+        "select count(*) filter (where id <= $1), count(*) filter (where id > $1), max(id)
+           from product where deleted_at is null",
     )
     .bind(product)
     .fetch_one(db)
     .await
+}
+
+/// The next products after the first of these and up to the second that were not soft deleted, in the order of their ids.
+pub(crate) async fn products_after(
+    db: impl PgExecutor<'_>,
+    (after, up_to): (i64, i64),
+    limit: usize,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar("select id from product where id > $1 and id <= $2 and deleted_at is null order by id limit $3")
+        .bind(after)
+        .bind(up_to)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(db)
+        .await
 }
 
 const LIST: &str = "

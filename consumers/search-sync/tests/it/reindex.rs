@@ -32,10 +32,10 @@ async fn wrong(shop: &Shop) -> Vec<i64> {
 }
 
 /// Changes products and tells the consumer so, until it is stopped: what Debezium and Kafka would carry.
-async fn change(shop: Arc<Shop>, number: i64, stop: Arc<AtomicBool>, changed: Arc<AtomicI64>) {
+async fn change(shop: Arc<Shop>, number: i64, enough: Arc<AtomicBool>, changed: Arc<AtomicI64>) {
     let consumer = shop.worker(&shop.settings);
     let mut round = 0;
-    while !stop.load(Ordering::SeqCst) {
+    while !enough.load(Ordering::SeqCst) {
         round += 1;
         // each changer has products of its own, so that it knows their versions
         let id = ((round * 7 + number) % 30) * 40 + 10 * number + 10;
@@ -79,9 +79,9 @@ async fn change(shop: Arc<Shop>, number: i64, stop: Arc<AtomicBool>, changed: Ar
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_change_is_missing_after_a_collection_took_its_place_and_none_that_went_comes_back() {
     let shop = shop_with(120).await;
-    let (stop, changed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(0)));
+    let (enough, changed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicI64::new(0)));
     let changers: Vec<_> =
-        (0..3).map(|number| tokio::spawn(change(shop.clone(), number, stop.clone(), changed.clone()))).collect();
+        (0..3).map(|number| tokio::spawn(change(shop.clone(), number, enough.clone(), changed.clone()))).collect();
     // an operator's process has a consumer of its own
     let reindex = shop.worker(&shop.settings).reindex();
     let lease = reindex.lease().await.unwrap();
@@ -124,7 +124,7 @@ async fn no_change_is_missing_after_a_collection_took_its_place_and_none_that_we
     while changed.load(Ordering::SeqCst) < after + 10 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    stop.store(true, Ordering::SeqCst);
+    enough.store(true, Ordering::SeqCst);
     for changer in changers {
         changer.await.unwrap();
     }
