@@ -122,34 +122,7 @@ impl Comparing<'_> {
             }
         };
         let Operation::Repair { again, gone } = operation else { anyhow::bail!("no repair") };
-        let work = async {
-            let all: BTreeSet<String> = again.union(&gone).cloned().collect();
-            let mended = repair::mend(comparisons, &all).await?;
-            let again: BTreeSet<String> = again.difference(&mended.entities).cloned().collect();
-            let gone: BTreeSet<String> = gone.difference(&mended.entities).cloned().collect();
-            let applied = self.apply_again(consumer, around, again).await?;
-            let removed = repair::remove(consumer, &gone).await?;
-            let left = look_again(comparisons, &all).await?;
-            let mut done = Vec::new();
-            if !mended.entities.is_empty() {
-                done.push(format!("{} made again from the source's present state", mended.count));
-            }
-            if mended.entities.len() < all.len() {
-                done.push(format!("{applied} changes applied again, {removed} entities deleted"));
-            }
-            done.push(format!("{} still wrong", left.len()));
-            let mut outcomes = vec![done.join(", ")];
-            outcomes.extend(left.iter().map(|wrong| {
-                let Wrong { target, entity, kind, .. } = wrong;
-                let help = if mended.entities.contains(entity) {
-                    "the target refuses it (the log says why), or it changes at this moment"
-                } else {
-                    "its changes are retained no more: `sluice connectors snapshot` reads its row again"
-                };
-                format!("still {kind}: {target} of {entity}: {help}")
-            }));
-            Ok::<_, anyhow::Error>(Done { outcomes, complete: left.is_empty() })
-        };
+        let work = self.mend(consumer, around, &again, &gone, comparisons);
         let done = audited(audit, &plan, reason, self.arguments.execution.ticket(), work).await??;
         if self.arguments.output.json {
             println!("{}", json!({ "outcomes": done.outcomes, "complete": done.complete }));
@@ -157,6 +130,42 @@ impl Comparing<'_> {
             println!("{}", done.outcomes.join("\n"));
         }
         Ok(if done.complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_DONE) })
+    }
+
+    /// Makes again what can be made from the source, applies the changes of the rest again, and compares.
+    async fn mend<C: Consumer>(
+        &self,
+        consumer: &C,
+        around: &Surroundings,
+        again: &BTreeSet<String>,
+        gone: &BTreeSet<String>,
+        comparisons: &[Box<dyn Comparison>],
+    ) -> anyhow::Result<Done> {
+        let all: BTreeSet<String> = again.union(gone).cloned().collect();
+        let mended = repair::mend(comparisons, &all).await?;
+        let again: BTreeSet<String> = again.difference(&mended.entities).cloned().collect();
+        let gone: BTreeSet<String> = gone.difference(&mended.entities).cloned().collect();
+        let applied = self.apply_again(consumer, around, again).await?;
+        let removed = repair::remove(consumer, &gone).await?;
+        let left = look_again(comparisons, &all).await?;
+        let mut done = Vec::new();
+        if !mended.entities.is_empty() {
+            done.push(format!("{} made again from the source's present state", mended.count));
+        }
+        if mended.entities.len() < all.len() {
+            done.push(format!("{applied} changes applied again, {removed} entities deleted"));
+        }
+        done.push(format!("{} still wrong", left.len()));
+        let mut outcomes = vec![done.join(", ")];
+        outcomes.extend(left.iter().map(|Wrong { target, entity, kind, .. }| {
+            let help = if mended.entities.contains(entity) {
+                "the target refuses it (the log says why), or it changes at this moment"
+            } else {
+                "its changes are retained no more: `sluice connectors snapshot` reads its row again"
+            };
+            format!("still {kind}: {target} of {entity}: {help}")
+        }));
+        Ok(Done { outcomes, complete: left.is_empty() })
     }
 
     /// Applies the retained changes of these entities again; answers how many.

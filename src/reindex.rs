@@ -99,38 +99,20 @@ fn show(found: &Collections) {
 }
 
 async fn carry_out(reindex: &Reindex, found: &Collections, step: &Step, output: Output) -> anyhow::Result<Done> {
-    let told = Cell::new(Instant::now());
+    let last_told = Cell::new(Instant::now());
     let tell = |progress: Progress| {
         let is_last = matches!(progress, Progress::Filled(filled, of) if filled >= of);
-        if output.json || (told.get().elapsed() < TELL_EVERY && !is_last) {
+        if output.json || (last_told.get().elapsed() < TELL_EVERY && !is_last) {
             return;
         }
-        told.set(Instant::now());
+        last_told.set(Instant::now());
         match progress {
             Progress::Filled(filled, of) => println!("{filled} of {of} products filled"),
             Progress::Compared(documents) => println!("{documents} documents compared"),
         }
     };
     match step {
-        Step::Build { collection, wrong_at_most, .. } => {
-            reindex.fill(collection, tell).await?;
-            let settled = reindex.settle(collection, tell).await?;
-            let mut outcomes = outcomes(collection, &settled);
-            let is_right = settled.wrong <= *wrong_at_most;
-            if is_right {
-                reindex.put(&found.searched, collection, *wrong_at_most > 0).await?;
-            }
-            let documents = reindex.look().await?.documents;
-            let of = |name: &str| documents.get(name).copied().unwrap_or_default();
-            let (old, alias) = (&found.searched, &found.alias);
-            outcomes.push(format!("{collection} has {} documents, {old} has {}", of(collection), of(old)));
-            outcomes.push(if is_right {
-                format!("{alias} names {collection}; {old} is kept as it was")
-            } else {
-                format!("{alias} goes on naming {old}; `sluice reindex` again goes on with {collection}")
-            });
-            Ok(Done { outcomes, complete: is_right })
-        }
+        Step::Build { collection, wrong_at_most, .. } => build(reindex, found, collection, *wrong_at_most, tell).await,
         Step::RollBack { collection } => {
             reindex.put(&found.searched, collection, true).await?;
             if !output.json {
@@ -150,6 +132,32 @@ async fn carry_out(reindex: &Reindex, found: &Collections, step: &Step, output: 
             Ok(Done { outcomes, complete: true })
         }
     }
+}
+
+async fn build(
+    reindex: &Reindex,
+    found: &Collections,
+    collection: &str,
+    wrong_at_most: usize,
+    tell: impl Fn(Progress),
+) -> anyhow::Result<Done> {
+    let (old, alias) = (&found.searched, &found.alias);
+    reindex.fill(collection, &tell).await?;
+    let settled = reindex.settle(collection, &tell).await?;
+    let mut outcomes = outcomes(collection, &settled);
+    let is_right = settled.wrong <= wrong_at_most;
+    if is_right {
+        reindex.put(old, collection, wrong_at_most > 0).await?;
+    }
+    let documents = reindex.look().await?.documents;
+    let of = |name: &str| documents.get(name).copied().unwrap_or_default();
+    outcomes.push(format!("{collection} has {} documents, {old} has {}", of(collection), of(old)));
+    outcomes.push(if is_right {
+        format!("{alias} names {collection}; {old} is kept as it was")
+    } else {
+        format!("{alias} goes on naming {old}; `sluice reindex` again goes on with {collection}")
+    });
+    Ok(Done { outcomes, complete: is_right })
 }
 
 fn outcomes(collection: &str, settled: &Settled) -> Vec<String> {
