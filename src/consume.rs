@@ -79,14 +79,22 @@ pub(crate) fn with<V: Visit>(name: &str, ground: &Ground<'_>, visitor: V) -> any
             Ok(visitor.visit(CacheInvalidation::new(ground.cache.clone(), backbone), around))
         }
         search_sync::NAME => {
-            let source = parts.required("COMMERCE_READER__APP_ENV_DB_URL", "commerce's database, as the role reader");
-            let engine = search_sync::Settings::read(&mut parts.reader);
-            let (around, [source], engine) = parts.finish([source], engine)?;
-            let search = SearchSync::new(engine, ground.http.clone(), source, around.control.clone())?;
+            let (search, around) = search_sync(ground)?;
             Ok(visitor.visit(search, around))
         }
         other => anyhow::bail!("no consumer is named `{other}`; there are {}", CONSUMERS.join(", ")),
     }
+}
+
+/// The one consumer that is asked for more than every consumer is.
+pub(crate) fn search_sync(ground: &Ground<'_>) -> anyhow::Result<(SearchSync, Surroundings)> {
+    let environment = ground.environment.scoped(search_sync::NAME);
+    let mut parts = Parts { name: search_sync::NAME, clock: ground.clock.clone(), reader: Reader::new(&environment) };
+    let source = parts.required("COMMERCE_READER__APP_ENV_DB_URL", "commerce's database, as the role reader");
+    let engine = search_sync::Settings::read(&mut parts.reader);
+    let (around, [source], engine) = parts.finish([source], engine)?;
+    let search = SearchSync::new(engine, ground.http.clone(), source, around.control.clone())?;
+    Ok((search, around))
 }
 
 /// A consumer as a job of a process.

@@ -20,6 +20,7 @@ mod operator;
 mod parked;
 mod position;
 mod reconcile;
+mod reindex;
 mod replay;
 mod run;
 mod schemas;
@@ -76,6 +77,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Whether a consumer's target shows what the source holds; repair what does not.
     Reconcile(reconcile::Arguments),
+    /// A new search collection, filled beside the one that is searched and put in its place; back again.
+    Reindex(reindex::Arguments),
     /// What could not be applied: list, show, release, discard.
     Parked(parked::Arguments),
     /// What operators did: list, verify, export.
@@ -111,6 +114,7 @@ fn main() -> ExitCode {
         Command::Trace(trace) => run::blocking(trace::run(&environment, &trace)),
         Command::Replay(replay) => run::blocking(replay::run(&environment, replay)),
         Command::Reconcile(reconcile) => run::blocking(reconcile::run(&environment, &reconcile)),
+        Command::Reindex(reindex) => run::blocking(reindex::run(&environment, &reindex)),
         Command::Parked(parked) => run::blocking(parked::run(&environment, parked)),
         Command::Audit(audit) => run::blocking(audit::run(&environment, &audit)),
         Command::Completion(completion) => {

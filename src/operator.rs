@@ -8,7 +8,7 @@ use platform::config::{Environment, Reader};
 use platform::postgres::PoolSettings;
 use platform::sealing::Key;
 use replay::audit::Heads;
-use replay::{Audit, Operation, execute, plan};
+use replay::{Audit, Done, Operation, Plan, execute, plan};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sqlx::PgPool;
@@ -88,13 +88,30 @@ pub(crate) fn audit(environment: &Environment, control: &PgPool) -> anyhow::Resu
     Ok(Audit::new(control.clone(), key, heads))
 }
 
-/// Plans an operation, or carries out the plan that was made for it.
+/// Plans an operation that its partitions' owners carry out, or has them carry out the plan that was made for it.
 pub(crate) async fn operate(
     environment: &Environment,
     consumer: &str,
     operation: Operation,
     execution: &Execution,
     output: Output,
+) -> anyhow::Result<ExitCode> {
+    let control = control(environment)?;
+    let work = async |audit: &Audit, plan: &Plan, reason: &str| {
+        let done = execute(&control, audit, plan, reason, execution.ticket()).await;
+        done.with_context(|| consumer.to_owned())
+    };
+    plan_or_do(environment, consumer, operation, execution, output, work).await
+}
+
+/// Plans an operation, or takes the plan that was made for it and does its work, which writes the audit.
+pub(crate) async fn plan_or_do(
+    environment: &Environment,
+    consumer: &str,
+    operation: Operation,
+    execution: &Execution,
+    output: Output,
+    work: impl AsyncFnOnce(&Audit, &Plan, &str) -> anyhow::Result<Done>,
 ) -> anyhow::Result<ExitCode> {
     let control = control(environment)?;
     let (Some(token), Some(reason)) = (&execution.execute, &execution.reason) else {
@@ -119,8 +136,7 @@ pub(crate) async fn operate(
             return Ok(ExitCode::from(NOT_DONE));
         }
     };
-    let done =
-        execute(&control, &audit, &plan, reason, execution.ticket.as_deref()).await.context(consumer.to_owned())?;
+    let done = work(&audit, &plan, reason).await?;
     if output.json {
         println!("{}", json!({ "outcomes": done.outcomes, "complete": done.complete }));
     } else {

@@ -11,7 +11,7 @@ use replay::reconcile::{Found, Kind, Wrong, look_again, reconcile};
 use replay::repair;
 use replay::rerun::Rerun;
 use replay::{Audit, Done, Operation, Selection, plan};
-use runtime::{Consumer, Projection, Surroundings};
+use runtime::{Comparison, Consumer, Surroundings};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -19,8 +19,8 @@ use crate::consume::{Visit, with};
 use crate::operator::{Execution, NEEDS_A_LOOK, NOT_DONE, Output, audit, control};
 use crate::tools::Tools;
 
-/// Compares source and target, in ranges by digest and then row by row; what differs is looked at again after the lag has
-/// passed. Exit code 3 when something is wrong.
+/// Compares source and target, in ranges and then row by row or document by document; what differs is looked at again after
+/// the lag has passed. Exit code 3 when something is wrong.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The consumer.
@@ -62,15 +62,9 @@ impl<'a> Visit for Comparing<'a> {
 
 impl Comparing<'_> {
     async fn compare<C: Consumer>(self, consumer: &C, around: &Surroundings) -> anyhow::Result<ExitCode> {
-        let projections = consumer.projections();
-        let Some(service) = projections.first().and_then(|projection| projection.topic.split('.').next()) else {
-            anyhow::bail!(
-                "{} has nothing to compare: its target is no copy of rows in a Postgres database",
-                consumer.name()
-            );
-        };
-        let source = self.tools.source(service)?;
-        let found = reconcile(&source, consumer.home(), &projections).await?;
+        let comparisons = consumer.comparisons(&|service| self.tools.source(service))?;
+        anyhow::ensure!(!comparisons.is_empty(), "{} has nothing to compare: its target is no copy", consumer.name());
+        let found = reconcile(&comparisons).await?;
         let token = self.arguments.execution.token();
         if token.is_none() {
             self.print(&found);
@@ -80,7 +74,7 @@ impl Comparing<'_> {
         }
         let operation = operation(&found.wrong);
         if let Some(token) = token {
-            return self.repair(consumer, around, operation, token, &source, &projections).await;
+            return self.repair(consumer, around, operation, token, &comparisons).await;
         }
         if self.arguments.repair {
             let plan = plan::make(&self.control, consumer.name(), operation).await?;
@@ -98,6 +92,9 @@ impl Comparing<'_> {
         let count = |kind: Kind| found.wrong.iter().filter(|wrong| wrong.kind == kind).count();
         let counts: Vec<String> = Kind::ALL.iter().map(|kind| format!("{} {kind}", count(*kind))).collect();
         println!("{} rows of the source: {}", found.rows, counts.join(", "));
+        if found.cut {
+            println!("so much is wrong that the rest was not compared; repair this and compare again");
+        }
         for wrong in found.wrong.iter().take(self.arguments.at_most) {
             let Wrong { target, entity, kind, source, shown } = wrong;
             println!("  {kind:<9} {target} of {entity}");
@@ -112,8 +109,7 @@ impl Comparing<'_> {
         around: &Surroundings,
         operation: Operation,
         token: &str,
-        source: &PgPool,
-        projections: &[Projection],
+        comparisons: &[Box<dyn Comparison>],
     ) -> anyhow::Result<ExitCode> {
         let (Some(audit), Some(reason)) = (&self.audit, self.arguments.execution.reason()) else {
             anyhow::bail!("a repair needs --reason");
@@ -126,28 +122,7 @@ impl Comparing<'_> {
             }
         };
         let Operation::Repair { again, gone } = operation else { anyhow::bail!("no repair") };
-        let work = async {
-            let topics = consumer.topics().iter().map(|topic| topic.name().to_string()).collect();
-            let mut applied = 0;
-            if !again.is_empty() {
-                let selection = Selection { entities: again.clone(), ..Selection::default() };
-                let ranges = resolve(&client(&around.settings), &self.tools.subjects()?, topics, &selection).await?;
-                applied = Rerun::new(consumer, around, selection).await?.through(&ranges).await?.chosen;
-            }
-            let removed = repair::remove(consumer, &gone).await?;
-            let all: BTreeSet<String> = again.union(&gone).cloned().collect();
-            let left = look_again(source, consumer.home(), projections, &all).await?;
-            let mut outcomes = vec![format!(
-                "{applied} changes applied again, {removed} entities deleted, {} still wrong",
-                left.len()
-            )];
-            outcomes.extend(left.iter().map(|wrong| {
-                let Wrong { target, entity, kind, .. } = wrong;
-                let help = "its changes are retained no more: `sluice connectors snapshot` reads its row again";
-                format!("still {kind}: {target} of {entity}: {help}")
-            }));
-            Ok::<_, anyhow::Error>(Done { outcomes, complete: left.is_empty() })
-        };
+        let work = self.mend(consumer, around, &again, &gone, comparisons);
         let done = audited(audit, &plan, reason, self.arguments.execution.ticket(), work).await??;
         if self.arguments.output.json {
             println!("{}", json!({ "outcomes": done.outcomes, "complete": done.complete }));
@@ -155,6 +130,58 @@ impl Comparing<'_> {
             println!("{}", done.outcomes.join("\n"));
         }
         Ok(if done.complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_DONE) })
+    }
+
+    /// Makes again what can be made from the source, applies the changes of the rest again, and compares.
+    async fn mend<C: Consumer>(
+        &self,
+        consumer: &C,
+        around: &Surroundings,
+        again: &BTreeSet<String>,
+        gone: &BTreeSet<String>,
+        comparisons: &[Box<dyn Comparison>],
+    ) -> anyhow::Result<Done> {
+        let all: BTreeSet<String> = again.union(gone).cloned().collect();
+        let mended = repair::mend(comparisons, &all).await?;
+        let again: BTreeSet<String> = again.difference(&mended.entities).cloned().collect();
+        let gone: BTreeSet<String> = gone.difference(&mended.entities).cloned().collect();
+        let applied = self.apply_again(consumer, around, again).await?;
+        let removed = repair::remove(consumer, &gone).await?;
+        let left = look_again(comparisons, &all).await?;
+        let mut done = Vec::new();
+        if !mended.entities.is_empty() {
+            done.push(format!("{} made again from the source's present state", mended.count));
+        }
+        if mended.entities.len() < all.len() {
+            done.push(format!("{applied} changes applied again, {removed} entities deleted"));
+        }
+        done.push(format!("{} still wrong", left.len()));
+        let mut outcomes = vec![done.join(", ")];
+        outcomes.extend(left.iter().map(|Wrong { target, entity, kind, .. }| {
+            let help = if mended.entities.contains(entity) {
+                "the target refuses it (the log says why), or it changes at this moment"
+            } else {
+                "its changes are retained no more: `sluice connectors snapshot` reads its row again"
+            };
+            format!("still {kind}: {target} of {entity}: {help}")
+        }));
+        Ok(Done { outcomes, complete: left.is_empty() })
+    }
+
+    /// Applies the retained changes of these entities again; answers how many.
+    async fn apply_again<C: Consumer>(
+        &self,
+        consumer: &C,
+        around: &Surroundings,
+        entities: BTreeSet<String>,
+    ) -> anyhow::Result<u64> {
+        if entities.is_empty() {
+            return Ok(0);
+        }
+        let topics = consumer.topics().iter().map(|topic| topic.name().to_string()).collect();
+        let selection = Selection { entities, ..Selection::default() };
+        let ranges = resolve(&client(&around.settings), &self.tools.subjects()?, topics, &selection).await?;
+        Ok(Rerun::new(consumer, around, selection).await?.through(&ranges).await?.chosen)
     }
 }
 

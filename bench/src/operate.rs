@@ -230,7 +230,7 @@ impl Bench<'_> {
         };
         let (source, target) = (pool(self.source.name)?, pool(TARGET)?);
         let began = Instant::now();
-        let found = reconcile(&source, &target, &[PROJECTION]).await?;
+        let found = reconcile(&[PROJECTION.between(source, target)]).await?;
         let seconds = began.elapsed().as_secs_f64();
         ensure!(found.rows == ROWS && found.wrong.len() == 300, "{} rows, {} wrong", found.rows, found.wrong.len());
         Ok(seconds)

@@ -9,6 +9,7 @@ use sqlx::PgPool;
 
 use crate::fleet::{Fleet, Owned, consumers};
 use crate::range::Range;
+use crate::reindex::{self, Step};
 use crate::selection::Selection;
 
 /// Something that changes what a consumer does.
@@ -56,6 +57,15 @@ pub enum Operation {
         again: BTreeSet<String>,
         /// Entities that the source does not have.
         gone: BTreeSet<String>,
+    },
+    /// Change what the search engine has behind an alias.
+    Reindex {
+        /// The alias.
+        alias: String,
+        /// What it names now.
+        searched: String,
+        /// What is done.
+        step: Step,
     },
 }
 
@@ -153,6 +163,7 @@ pub async fn look(control: &PgPool, consumer: &str, operation: &Operation) -> Re
         }
         Operation::Replay { ranges, .. } => Ok(replay(ranges)),
         Operation::Repair { again, gone } => Ok(repair(again, gone)),
+        Operation::Reindex { alias, searched, step } => Ok(reindex::view(consumer, alias, searched, step)),
         Operation::Discard(aside) => {
             let parked = parked(control, consumer, aside).await?;
             let kept = format!("{} parked records are given up; their bytes stay in discarded_change", parked.len());
@@ -299,9 +310,12 @@ fn replay(ranges: &[Range]) -> View {
 
 fn repair(again: &BTreeSet<String>, gone: &BTreeSet<String>) -> View {
     let summary = vec![
-        format!("{} entities have their retained changes applied again", again.len()),
+        format!(
+            "{} entities are made again: from the source's present state, or by their retained changes",
+            again.len()
+        ),
         format!("{} entities that the source does not have are deleted from the target", gone.len()),
-        "each passes the guard: nothing newer is overwritten".to_owned(),
+        "each passes the consumer's guard or lock: nothing newer is overwritten".to_owned(),
     ];
     View { facts: json!([]), summary, commands: Vec::new() }
 }

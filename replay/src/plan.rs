@@ -137,6 +137,7 @@ pub fn verb(operation: &Operation) -> &'static str {
         Operation::Discard(_) => "discard",
         Operation::Replay { .. } => "replay",
         Operation::Repair { .. } => "repair",
+        Operation::Reindex { .. } => "reindex",
     }
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 use platform::config::Environment;
 use platform::metric;
 use replay::reconcile::{Kind, reconcile};
-use runtime::{Consumer, Projection, Surroundings};
-use sqlx::PgPool;
+use runtime::{Comparison, Consumer, Surroundings};
 use tokio_util::sync::CancellationToken;
 
 use super::float;
@@ -39,11 +38,11 @@ pub(super) async fn watch(environment: Environment, every: Duration, stop: Cance
 }
 
 async fn compare(tools: &Tools<'_>, name: &'static str) -> anyhow::Result<()> {
-    let (projections, target) = with(name, &tools.ground(), Compared)?;
-    let Some(service) = projections.first().and_then(|projection| projection.topic.split('.').next()) else {
+    let comparisons = with(name, &tools.ground(), Compared(tools))??;
+    if comparisons.is_empty() {
         return Ok(());
-    };
-    let found = reconcile(&tools.source(service)?, &target, &projections).await?;
+    }
+    let found = reconcile(&comparisons).await?;
     for kind in Kind::ALL {
         let count = found.wrong.iter().filter(|wrong| wrong.kind == kind).count();
         let count = float(i64::try_from(count).unwrap_or(i64::MAX));
@@ -53,13 +52,13 @@ async fn compare(tools: &Tools<'_>, name: &'static str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What of a consumer is compared, and its target.
-struct Compared;
+/// What of a consumer is compared.
+struct Compared<'t>(&'t Tools<'t>);
 
-impl Visit for Compared {
-    type Output = (Vec<Projection>, PgPool);
+impl Visit for Compared<'_> {
+    type Output = anyhow::Result<Vec<Box<dyn Comparison>>>;
 
     fn visit<C: Consumer>(self, consumer: C, _: Surroundings) -> Self::Output {
-        (consumer.projections(), consumer.home().clone())
+        consumer.comparisons(&|service| self.0.source(service))
     }
 }

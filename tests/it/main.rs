@@ -12,4 +12,5 @@ mod outages;
 mod policies;
 mod repair;
 mod runbooks;
+mod search_repair;
 mod search_sync;

@@ -9,7 +9,7 @@ use bed::Gate;
 use crate::alerts::root;
 
 /// The gauges and counters of a process, by name and labels as they are written.
-async fn metrics(port: u16) -> BTreeMap<String, f64> {
+pub(crate) async fn metrics(port: u16) -> BTreeMap<String, f64> {
     let Ok(answer) = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await else { return BTreeMap::new() };
     let text = answer.text().await.unwrap_or_default();
     let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));

@@ -5,7 +5,7 @@ use backbone::process::Process;
 use backbone::source::{self, commerce};
 
 /// A request to the search engine itself.
-fn ask(method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+pub(crate) fn ask(method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
     let environment = bed::environment();
     let url = environment.get("APP_ENV_TYPESENSE_URL").unwrap().trim_end_matches('/');
     let key = environment.get("APP_ENV_TYPESENSE_API_KEY").unwrap();

@@ -9,7 +9,8 @@ mod projection;
 
 use runtime::preview::Trial;
 use runtime::{
-    Batch, Change, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Projection, Rows, Topic, held,
+    Batch, Change, Comparison, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Projection, Rows, Sources,
+    Topic, held,
 };
 use schemas::Row as _;
 use schemas::commerce::merchant::Merchant;
@@ -79,8 +80,10 @@ impl Consumer for InventoryDefaults {
         Ok(held::read(&mut connection, &rows(entity)).await?.into_values().collect())
     }
 
-    fn projections(&self) -> Vec<Projection> {
-        vec![projection::LOCATION, projection::STOCK_LEVEL]
+    fn comparisons(&self, source: &Sources<'_>) -> anyhow::Result<Vec<Box<dyn Comparison>>> {
+        let commerce = source("commerce")?;
+        let between = |projection: Projection| projection.between(commerce.clone(), self.inventory.clone());
+        Ok([projection::LOCATION, projection::STOCK_LEVEL].map(between).into())
     }
 }
 

@@ -7,7 +7,7 @@ mod projection;
 
 use runtime::preview::Trial;
 use runtime::{
-    Batch, Change, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Projection, Rows, Topic, held,
+    Batch, Change, Comparison, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Rows, Sources, Topic, held,
 };
 use schemas::Row as _;
 use schemas::commerce::merchant::Merchant;
@@ -74,8 +74,8 @@ impl Consumer for MerchantTax {
         Ok(held::read(&mut connection, &rows(entity)).await?.into_values().collect())
     }
 
-    fn projections(&self) -> Vec<Projection> {
-        vec![projection::TAX_INFO]
+    fn comparisons(&self, source: &Sources<'_>) -> anyhow::Result<Vec<Box<dyn Comparison>>> {
+        Ok(vec![projection::TAX_INFO.between(source("commerce")?, self.invoice.clone())])
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use crate::change::{Change, Coordinates, EntityKey};
+use crate::comparison::Comparison;
 use crate::frontier::Mark;
 use crate::held::Held;
 use crate::preview::Preview;
-use crate::projection::Projection;
 use crate::topic::Topic;
 use crate::verdict::Fault;
 use schemas::position::Position;
@@ -54,11 +54,19 @@ pub trait Consumer: Send + Sync + 'static {
         std::future::ready(Ok(Vec::new()))
     }
 
-    /// What of its source the target must show, where both are Postgres databases: what `sluice reconcile` compares.
-    fn projections(&self) -> Vec<Projection> {
-        Vec::new()
+    /// What of its source the target must show, and how both are asked: what `sluice reconcile` compares. `source` answers
+    /// the database of a service, for reading. Nothing where the target is no copy of a source.
+    ///
+    /// # Errors
+    /// When a source's database is not configured.
+    fn comparisons(&self, source: &Sources<'_>) -> anyhow::Result<Vec<Box<dyn Comparison>>> {
+        let _ = source;
+        Ok(Vec::new())
     }
 }
+
+/// The database of a service, by the service's name, for reading.
+pub type Sources<'s> = dyn Fn(&str) -> anyhow::Result<sqlx::PgPool> + 's;
 
 /// The answer of [`Consumer::decide`].
 #[derive(Debug, Clone, PartialEq)]

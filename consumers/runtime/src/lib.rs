@@ -5,6 +5,7 @@ mod assignment;
 mod backoff;
 pub mod budget;
 pub mod change;
+pub mod comparison;
 pub mod consumer;
 mod control;
 pub mod epoch;
@@ -27,7 +28,8 @@ pub mod verdict;
 pub mod worker;
 
 pub use change::{Change, Coordinates, Effect, EntityKey};
-pub use consumer::{Batch, Consumer, Decision, Outcome, Planned};
+pub use comparison::Comparison;
+pub use consumer::{Batch, Consumer, Decision, Outcome, Planned, Sources};
 pub use held::{Held, Rows};
 pub use preview::{Difference, Preview};
 pub use projection::Projection;

@@ -8,7 +8,7 @@ use platform::postgres::uninterrupted;
 use runtime::{Batch, Fault, Outcome, Planned, frontier};
 
 use crate::Inner;
-use crate::chunk::{self, Done};
+use crate::chunk::{self, Done, Target};
 use crate::decide::Plan;
 use crate::source::{self, Table};
 use crate::wish::{self, Above, Why, Wish};
@@ -111,10 +111,29 @@ async fn sync_below(inner: &Arc<Inner>, table: Table, changed: &[Changed], done:
     Ok(())
 }
 
+/// Grants wishes; a product that the engine refuses fails the batch.
+async fn sync(inner: &Arc<Inner>, wishes: Vec<Wish>, done: &mut Done) -> Result<(), Fault> {
+    grant(inner, &Target::Searched, wishes, done).await?;
+    match done.refused.first() {
+        Some(refusal) => Err(Fault::Refused(format!(
+            "the search engine refused product {} ({} of the batch): {}",
+            refusal.product,
+            done.refused.len(),
+            refusal.reason
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Grants wishes, several chunks at once, so that some are read while others are imported.
 ///
 /// No chunk is given up half way: after a fault none is begun, and those under way are waited for.
-async fn sync(inner: &Arc<Inner>, mut wishes: Vec<Wish>, done: &mut Done) -> Result<(), Fault> {
+pub(crate) async fn grant(
+    inner: &Arc<Inner>,
+    target: &Target,
+    mut wishes: Vec<Wish>,
+    done: &mut Done,
+) -> Result<(), Fault> {
     let before = wishes.len();
     wishes.retain(|wish| !wish.is_granted(&inner.memory));
     done.current += u64::try_from(before - wishes.len()).unwrap_or_default();
@@ -129,7 +148,7 @@ async fn sync(inner: &Arc<Inner>, mut wishes: Vec<Wish>, done: &mut Done) -> Res
     loop {
         while fault.is_none() && running.len() < inner.settings.concurrency {
             let Some(chunk) = chunks.next() else { break };
-            running.push(uninterrupted(chunk::process(inner.clone(), chunk)));
+            running.push(uninterrupted(chunk::process(inner.clone(), target.clone(), chunk)));
         }
         match running.next().await {
             Some(Ok(one)) => done.add(one),
@@ -137,14 +156,5 @@ async fn sync(inner: &Arc<Inner>, mut wishes: Vec<Wish>, done: &mut Done) -> Res
             None => break,
         }
     }
-    match (fault, done.refused.first()) {
-        (Some(fault), _) => Err(fault),
-        (None, Some(refusal)) => Err(Fault::Refused(format!(
-            "the search engine refused product {} ({} of the batch): {}",
-            refusal.product,
-            done.refused.len(),
-            refusal.reason
-        ))),
-        (None, None) => Ok(()),
-    }
+    fault.map_or(Ok(()), Err)
 }

@@ -12,11 +12,55 @@ use crate::document;
 use crate::memory::{Tick, Written};
 use crate::shard::{self, Held};
 use crate::source::{self, Aggregate, Horizon, Snapshot};
-use crate::typesense::Refusal;
+use crate::typesense::{Refusal, Typesense};
 use crate::wish::{self, Wish};
 
 /// How often a chunk whose lock was lost is done again before the runtime is told to.
 const ATTEMPTS: u32 = 5;
+
+/// Where documents go.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// Where they are searched, and into the collection that is being filled beside, if there is one.
+    Searched,
+    /// Into this collection only.
+    Only(Typesense),
+}
+
+impl Target {
+    async fn import(
+        &self,
+        inner: &Inner,
+        held: &mut Held,
+        products: &[i64],
+        body: Vec<u8>,
+    ) -> Result<Vec<Refusal>, Fault> {
+        let beside = held.check().await?;
+        let (searched, beside) = match (self, beside) {
+            (Self::Only(collection), _) => return collection.import(products, body).await,
+            (Self::Searched, None) => return inner.typesense.import(products, body).await,
+            (Self::Searched, Some(beside)) => (inner.typesense.import(products, body.clone()).await?, beside),
+        };
+        let refused = inner.typesense.of(&beside).import(products, body).await;
+        let first = refused.map(|refused| refused.into_iter().next());
+        let reason = first.map(|first| first.map(|Refusal { product, reason }| format!("product {product}: {reason}")));
+        held.beside(&beside, reason).await?;
+        Ok(searched)
+    }
+
+    async fn delete(&self, inner: &Inner, held: &mut Held, products: &[i64]) -> Result<(), Fault> {
+        let beside = held.check().await?;
+        match (self, beside) {
+            (Self::Only(collection), _) => collection.delete(products).await,
+            (Self::Searched, None) => inner.typesense.delete(products).await,
+            (Self::Searched, Some(beside)) => {
+                inner.typesense.delete(products).await?;
+                let done = inner.typesense.of(&beside).delete(products).await;
+                held.beside(&beside, done.map(|()| None)).await
+            }
+        }
+    }
+}
 
 /// What became of a chunk.
 #[derive(Debug, Default)]
@@ -43,7 +87,7 @@ impl Done {
 /// Between the last look at the lock and the import, the lock's session may be lost, another worker take the lock, read
 /// a newer state and import it, and ours arrive last. So a chunk whose lock was not held to the end is done again at once,
 /// before anybody hears that it was applied.
-pub(crate) async fn process(inner: Arc<Inner>, wishes: Vec<Wish>) -> Result<Done, Fault> {
+pub(crate) async fn process(inner: Arc<Inner>, target: Target, wishes: Vec<Wish>) -> Result<Done, Fault> {
     let reserved = inner.reservations.reserve(shard::all_of(wishes.iter().map(|wish| wish.product))).await;
     // the semaphore is never closed
     let Ok(_permit) = inner.permits.acquire().await else { return Ok(Done::default()) };
@@ -55,10 +99,12 @@ pub(crate) async fn process(inner: Arc<Inner>, wishes: Vec<Wish>) -> Result<Done
         let mut held = shard::take(&inner.backbone, &inner.settings.collection, reserved.shards(), idle).await?;
         let mut left: Vec<Wish> = wishes.iter().filter(|wish| !wish.is_granted(&inner.memory)).copied().collect();
         let current = count(wishes.len() - left.len());
-        let done = grant(&inner, &mut held, &mut left).await;
+        let done = grant(&inner, &target, &mut held, &mut left).await;
         match (done, held.release().await) {
             (Ok(done), Ok(())) => {
-                inner.memory.wrote(&done.written);
+                if matches!(target, Target::Searched) {
+                    inner.memory.wrote(&done.written);
+                }
                 return Ok(Done { current, written: Vec::new(), ..done });
             }
             (Ok(done), Err(lost)) if attempts < ATTEMPTS && done.imported + done.removed > 0 => {
@@ -72,14 +118,14 @@ pub(crate) async fn process(inner: Arc<Inner>, wishes: Vec<Wish>) -> Result<Done
 }
 
 /// Imports until the source showed every change that asked for it.
-async fn grant(inner: &Inner, held: &mut Held, left: &mut Vec<Wish>) -> Result<Done, Fault> {
+async fn grant(inner: &Inner, target: &Target, held: &mut Held, left: &mut Vec<Wish>) -> Result<Done, Fault> {
     let mut done = Done::default();
     let mut horizon = Horizon::default();
     let mut is_last = false;
     while !left.is_empty() {
         let Read { parcel, gone, late, unread } = read(inner, left, is_last).await?;
-        parcel.send(inner, held, &mut done).await?;
-        remove(inner, held, gone, &mut done).await?;
+        parcel.send(inner, target, held, &mut done).await?;
+        remove(inner, target, held, gone, &mut done).await?;
         if unread.is_empty() && !late.is_empty() {
             is_last = horizon.is_passed(&inner.source).await?;
         }
@@ -145,6 +191,7 @@ async fn read_from(snapshot: &mut Snapshot, wishes: &[Wish], is_last: bool, byte
 
 async fn remove(
     inner: &Inner,
+    target: &Target,
     held: &mut Held,
     gone: Vec<(i64, Option<Written>)>,
     done: &mut Done,
@@ -153,8 +200,7 @@ async fn remove(
         return Ok(());
     }
     let products: Vec<i64> = gone.iter().map(|(product, _)| *product).collect();
-    held.check().await?;
-    inner.typesense.delete(&products).await?;
+    target.delete(inner, held, &products).await?;
     done.removed += count(gone.len());
     done.written.extend(gone.into_iter().filter_map(|(_, written)| written));
     Ok(())
@@ -176,13 +222,12 @@ impl Parcel {
         Ok(())
     }
 
-    async fn send(self, inner: &Inner, held: &mut Held, done: &mut Done) -> Result<(), Fault> {
+    async fn send(self, inner: &Inner, target: &Target, held: &mut Held, done: &mut Done) -> Result<(), Fault> {
         let Self { body, products, mut written } = self;
         if products.is_empty() {
             return Ok(());
         }
-        held.check().await?;
-        let refused = inner.typesense.import(&products, body).await?;
+        let refused = target.import(inner, held, &products, body).await?;
         written.retain(|document| !refused.iter().any(|refusal| refusal.product == document.product.0));
         done.imported += count(written.len());
         done.written.append(&mut written);

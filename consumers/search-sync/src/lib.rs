@@ -2,12 +2,16 @@
 #![doc = include_str!("../README.md")]
 
 mod apply;
+mod beside;
 mod chunk;
+mod compare;
 mod decide;
 mod document;
+mod fill;
 mod memory;
 mod plain;
 mod preview;
+mod reindex;
 mod settings;
 mod shard;
 mod source;
@@ -17,12 +21,18 @@ mod wish;
 
 use std::sync::Arc;
 
-use runtime::{Batch, Change, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Topic};
+use runtime::{
+    Batch, Change, Comparison, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Sources, Topic,
+};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
+use crate::compare::Documents;
+
+pub use beside::Beside;
 pub use decide::Plan;
 pub use document::PRICE_BANDS;
+pub use reindex::{Collections, Progress, Reindex, Settled};
 pub use settings::Settings;
 pub use touch::Touch;
 pub use typesense::COLLECTION;
@@ -73,6 +83,12 @@ impl SearchSync {
     pub async fn ensure_collection(&self) -> Result<(), Fault> {
         self.0.typesense.ensure_collection().await
     }
+
+    /// What an operator does to the collections behind the alias.
+    #[must_use]
+    pub fn reindex(&self) -> Reindex {
+        Reindex::of(self.0.clone())
+    }
 }
 
 impl std::fmt::Debug for SearchSync {
@@ -114,5 +130,9 @@ impl Consumer for SearchSync {
 
     async fn held(&self, entity: &EntityKey) -> Result<Vec<Held>, Fault> {
         preview::held(&self.0, entity).await
+    }
+
+    fn comparisons(&self, source: &Sources<'_>) -> anyhow::Result<Vec<Box<dyn Comparison>>> {
+        Ok(vec![Box::new(Documents::searched(self.0.clone(), source("commerce")?))])
     }
 }

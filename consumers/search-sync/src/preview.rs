@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::TryStreamExt as _;
 use runtime::preview::differences;
 use runtime::{Batch, EntityKey, Fault, Held, Outcome, Preview};
 use schemas::Row as _;
@@ -12,8 +11,8 @@ use schemas::commerce::product::Product;
 use serde_json::{Value, json};
 
 use crate::Inner;
+use crate::compare;
 use crate::decide::Plan;
-use crate::document;
 use crate::source;
 
 /// How many products are compared at once.
@@ -58,20 +57,8 @@ async fn touched(inner: &Inner, batch: &Batch<Plan>) -> Result<BTreeSet<i64>, Fa
 
 /// The documents that the source makes of these products.
 async fn computed(inner: &Inner, products: &[i64]) -> Result<BTreeMap<String, Held>, Fault> {
-    let mut connection = inner.source.acquire().await?;
-    let mut rows = source::read(&mut connection, products);
-    let mut documents = BTreeMap::new();
-    while let Some(aggregate) = rows.try_next().await? {
-        if aggregate.is_shown() {
-            let mut body = Vec::new();
-            document::write(&aggregate, &mut body)?;
-            let document = serde_json::from_slice(&body)
-                .map_err(|error| Fault::Refused(format!("product {} has no document: {error}", aggregate.id)))?;
-            let held = named(document);
-            documents.insert(held.name.clone(), held);
-        }
-    }
-    Ok(documents)
+    let documents = compare::computed(&inner.source, products).await?;
+    Ok(documents.into_values().map(named).map(|held| (held.name.clone(), held)).collect())
 }
 
 /// The documents that the engine has of these products.
@@ -80,11 +67,9 @@ async fn shown(inner: &Inner, products: &[i64]) -> Result<BTreeMap<String, Held>
     Ok(documents.into_iter().map(named).map(|held| (held.name.clone(), held)).collect())
 }
 
-/// A document by its id, without what says when it was read rather than what was.
-fn named(mut document: Value) -> Held {
-    if let Some(fields) = document.as_object_mut() {
-        fields.remove("read_xmin");
-    }
+/// A document by its id.
+fn named(document: Value) -> Held {
+    let document = compare::content(document);
     let id = document["id"].as_str().unwrap_or_default();
     Held { name: format!("document {id}"), position: None, content: document }
 }

@@ -6,9 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use runtime::Fault;
+use runtime::verdict::Verdict;
 use sqlx::PgPool;
 use sqlx::postgres::PgTransaction;
 use tokio::sync::Notify;
+
+use crate::beside;
 
 /// How many locks there are. A batch of a thousand products needs most of them whatever their number; a single change
 /// needs one, and rarely another's.
@@ -101,6 +104,7 @@ fn index(shard: i32) -> usize {
 /// Locks that are held.
 pub(crate) struct Held {
     transaction: PgTransaction<'static>,
+    index: String,
 }
 
 /// Takes the locks of these shards, which ascend so that two workers cannot wait for each other. `idle` is how long the
@@ -120,13 +124,32 @@ pub(crate) async fn take(backbone: &PgPool, index: &str, shards: &[i32], idle: D
         .bind(shards)
         .execute(&mut *transaction)
         .await?;
-    Ok(Held { transaction })
+    Ok(Held { transaction, index: index.to_owned() })
 }
 
 impl Held {
-    /// Whether the session that holds the locks still lives. Asked right before each import.
-    pub(crate) async fn check(&mut self) -> Result<(), Fault> {
-        sqlx::query("select 1").execute(&mut *self.transaction).await?;
+    /// Whether the session that holds the locks still lives, and which collection is to be written beside the searched one.
+    /// Asked right before each import: whoever fills a collection beside takes the same locks after its row was written, so
+    /// a chunk that does not see the row yet is done before the products are read for that collection.
+    pub(crate) async fn check(&mut self) -> Result<Option<String>, Fault> {
+        let beside = sqlx::query_scalar("select collection from reindex where alias = $1")
+            .bind(&self.index)
+            .fetch_optional(&mut *self.transaction)
+            .await?;
+        Ok(beside)
+    }
+
+    /// What became of a write beside. Only an engine that is not ready holds up the searched collection; any other failure is
+    /// noted, and keeps the collection beside from taking its place.
+    pub(crate) async fn beside(&mut self, collection: &str, done: Result<Option<String>, Fault>) -> Result<(), Fault> {
+        let reason = match done {
+            Ok(None) => return Ok(()),
+            Ok(Some(reason)) => reason,
+            Err(fault) if fault.verdict() == Verdict::Retry => return Err(fault),
+            Err(fault) => fault.to_string(),
+        };
+        tracing::warn!(collection, reason, "a write to the collection that is being filled failed");
+        beside::blame(&mut *self.transaction, &self.index, collection, &reason).await?;
         Ok(())
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum Why {
     LostVariant,
     /// Its merchant or a category changed.
     Above(Above),
+    /// No change: its document is to be what the source says now.
+    Again,
 }
 
 /// A merchant or a category that changed.
@@ -53,7 +55,7 @@ impl Wish {
                 Why::Product(Some(version)) => memory.has_product(self.product, version),
                 Why::Variant { id, version } => memory.has_variant(id, version),
                 Why::Above(above) => memory.is_read_since(self.product, above.since(memory)),
-                Why::Product(None) | Why::LostVariant => false,
+                Why::Product(None) | Why::LostVariant | Why::Again => false,
             }
     }
 
@@ -67,7 +69,7 @@ impl Wish {
             (Why::Variant { id, version }, Some(aggregate)) => {
                 aggregate.variants.iter().any(|variant| variant.id == id && variant.version >= version)
             }
-            (Why::LostVariant | Why::Above(_), _) => true,
+            (Why::LostVariant | Why::Above(_) | Why::Again, _) => true,
         }
     }
 }

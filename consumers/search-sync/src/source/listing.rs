@@ -81,6 +81,55 @@ pub(crate) async fn products_of(db: impl PgExecutor<'_>, shelves: &mut Vec<Shelf
     Ok(products)
 }
 
+/// The last merchants of ranges that have about so many products each, without the last range's.
+pub(crate) async fn bounds(db: impl PgExecutor<'_>, products: i64) -> sqlx::Result<Vec<i64>> {
+    let mut bounds: Vec<i64> = sqlx::query_scalar(
+        "select max(merchant_id) from (
+             select merchant_id, (sum(count(*)) over (order by merchant_id) - 1)::bigint / $1 as place
+               from product where deleted_at is null group by merchant_id) m
+          group by place order by 1",
+    )
+    .bind(products)
+    .fetch_all(db)
+    .await?;
+    bounds.pop();
+    Ok(bounds)
+}
+
+/// The products of merchants above the first and up to the second that were not soft deleted.
+pub(crate) async fn products_in(db: impl PgExecutor<'_>, (above, up_to): (i64, i64)) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar("select id from product where merchant_id > $1 and merchant_id <= $2 and deleted_at is null")
+        .bind(above)
+        .bind(up_to)
+        .fetch_all(db)
+        .await
+}
+
+/// The products that were not soft deleted: how many there are up to this one, how many after it, and the last one.
+pub(crate) async fn extent(db: impl PgExecutor<'_>, product: i64) -> sqlx::Result<(i64, i64, Option<i64>)> {
+    sqlx::query_as(
+        "select count(*) filter (where id <= $1), count(*) filter (where id > $1), max(id)
+           from product where deleted_at is null",
+    )
+    .bind(product)
+    .fetch_one(db)
+    .await
+}
+
+/// The next products after the first of these and up to the second that were not soft deleted, in the order of their ids.
+pub(crate) async fn products_after(
+    db: impl PgExecutor<'_>,
+    (after, up_to): (i64, i64),
+    limit: usize,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar("select id from product where id > $1 and id <= $2 and deleted_at is null order by id limit $3")
+        .bind(after)
+        .bind(up_to)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(db)
+        .await
+}
+
 const LIST: &str = "
 select p.id, s.place
   from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality s (merchant, category, after, place)

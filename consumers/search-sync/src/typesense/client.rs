@@ -12,13 +12,16 @@ use tokio::sync::OnceCell;
 
 use crate::settings::Settings;
 
-/// One Typesense, and one alias there.
+/// One Typesense, one alias there, and what is read and written.
+#[derive(Clone)]
 pub(crate) struct Typesense {
     http: Client,
     base: String,
     key: HeaderValue,
     timeout: Duration,
     pub(super) alias: String,
+    /// The alias, or one collection.
+    pub(super) collection: String,
     pub(super) ready: OnceCell<()>,
 }
 
@@ -34,8 +37,35 @@ impl Typesense {
             key,
             timeout: settings.timeout,
             alias: settings.collection.clone(),
+            collection: settings.collection.clone(),
             ready: OnceCell::new(),
         })
+    }
+
+    /// The same, reading and writing one collection whatever the alias names.
+    pub(crate) fn of(&self, collection: &str) -> Self {
+        Self { collection: collection.to_owned(), ..self.clone() }
+    }
+
+    /// An answer of any length, piece by piece: each must come within the time of a request.
+    pub(super) async fn pieces(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        mut seen: impl FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let late = |_| unavailable("an answer that does not go on", None);
+        let request = self.http.get(format!("{}{path}", self.base)).header("x-typesense-api-key", self.key.clone());
+        let begun = tokio::time::timeout(self.timeout, request.query(query).send()).await.map_err(late)?;
+        let mut response = accepted(begun.map_err(|error| unreachable(&error))?).await?;
+        while let Some(piece) = tokio::time::timeout(self.timeout, response.chunk())
+            .await
+            .map_err(late)?
+            .map_err(|error| unreachable(&error))?
+        {
+            seen(&piece)?;
+        }
+        Ok(())
     }
 
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,5 +1,7 @@
 //! The collection behind the alias: `<alias>_<n>`, so that another one can be filled beside it and take its place.
 
+use std::collections::BTreeMap;
+
 use anyhow::anyhow;
 use reqwest::Method;
 use runtime::Fault;
@@ -18,19 +20,17 @@ impl Typesense {
     }
 
     async fn ensure(&self) -> Result<(), Fault> {
-        let alias = format!("/aliases/{}", self.alias);
-        if let Some(found) = self.find(self.request(Method::GET, &alias)).await? {
-            let name = found["collection_name"].as_str().unwrap_or_default();
-            if let Some(collection) = self.find(self.request(Method::GET, &format!("/collections/{name}"))).await? {
-                return agrees(name, &collection);
-            }
+        if let Some(name) = self.searched().await?
+            && self.has(&name).await?
+        {
+            return Ok(());
         }
-        let name = match self.newest().await? {
-            Some(name) => name,
-            None => self.create().await?,
-        };
-        let body = json!({ "collection_name": name }).to_string();
-        self.text(self.request(Method::PUT, &alias).body(body)).await?;
+        let newest = self.newest().await?;
+        let name = newest.clone().unwrap_or_else(|| format!("{}_1", self.alias));
+        if newest.is_none() {
+            self.make(&name).await?;
+        }
+        self.point(&name).await?;
         tracing::warn!(
             alias = self.alias,
             collection = name,
@@ -43,14 +43,49 @@ impl Typesense {
 
     /// A collection that was made and not yet named by the alias.
     async fn newest(&self) -> Result<Option<String>, Fault> {
-        let all = self.json(self.request(Method::GET, "/collections")).await?;
-        let names = all.as_array().into_iter().flatten().filter_map(|collection| collection["name"].as_str());
-        let newest = names.filter_map(|name| Some((number(&self.alias, name)?, name))).max();
-        Ok(newest.map(|(_, name)| name.to_owned()))
+        Ok(self.collections().await?.pop_last().map(|(_, (name, _))| name))
     }
 
-    async fn create(&self) -> Result<String, Fault> {
-        let name = format!("{}_1", self.alias);
+    /// The collection that the alias names.
+    pub(crate) async fn searched(&self) -> Result<Option<String>, Fault> {
+        let found = self.find(self.request(Method::GET, &format!("/aliases/{}", self.alias))).await?;
+        Ok(found.and_then(|found| Some(found["collection_name"].as_str()?.to_owned())))
+    }
+
+    /// Lets the alias name this collection, in one step.
+    pub(crate) async fn point(&self, name: &str) -> Result<(), Fault> {
+        let body = json!({ "collection_name": name }).to_string();
+        self.text(self.request(Method::PUT, &format!("/aliases/{}", self.alias)).body(body)).await.map(drop)
+    }
+
+    /// The collections of this alias, by their numbers, with how many documents each has.
+    pub(crate) async fn collections(&self) -> Result<BTreeMap<u64, (String, u64)>, Fault> {
+        let all = self.json(self.request(Method::GET, "/collections")).await?;
+        let numbered = |collection: &Value| {
+            let name = collection["name"].as_str()?;
+            Some((
+                number(&self.alias, name)?,
+                (name.to_owned(), collection["num_documents"].as_u64().unwrap_or_default()),
+            ))
+        };
+        Ok(all.as_array().into_iter().flatten().filter_map(numbered).collect())
+    }
+
+    /// Whether there is such a collection; one that lacks a field of `collection.json` is refused.
+    pub(crate) async fn has(&self, name: &str) -> Result<bool, Fault> {
+        match self.find(self.request(Method::GET, &format!("/collections/{name}"))).await? {
+            Some(collection) => agrees(name, &collection).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Takes a collection away with its documents; one that is not there does not matter.
+    pub(crate) async fn forget(&self, name: &str) -> Result<(), Fault> {
+        self.find(self.request(Method::DELETE, &format!("/collections/{name}"))).await.map(drop)
+    }
+
+    /// Makes a collection of `collection.json`, unless it is there.
+    pub(crate) async fn make(&self, name: &str) -> Result<(), Fault> {
         let mut schema = definition()?;
         schema["name"] = json!(name);
         let created = self.text(self.request(Method::POST, "/collections").body(schema.to_string())).await;
@@ -58,7 +93,7 @@ impl Typesense {
             // Another worker may have been faster.
             self.find(self.request(Method::GET, &format!("/collections/{name}"))).await?.ok_or(fault)?;
         }
-        Ok(name)
+        Ok(())
     }
 }
 
@@ -86,8 +121,8 @@ fn agrees(name: &str, collection: &Value) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::Unknown(anyhow!(
-        "the search collection {name} was made by another version: it lacks {}; make a new collection with these fields, \
-         fill it, and let the alias name it",
+        "the search collection {name} was made by another version: it lacks {}; `sluice reindex` makes one \
+         with these fields and fills it",
         wrong.join(", ")
     )))
 }

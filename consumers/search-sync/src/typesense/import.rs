@@ -32,7 +32,7 @@ struct Line {
 impl Typesense {
     /// Writes documents, one a line; `products` are their ids in the same order. Answers those that were refused.
     pub(crate) async fn import(&self, products: &[i64], body: Vec<u8>) -> Result<Vec<Refusal>, Fault> {
-        let path = format!("/collections/{}/documents/import", self.alias);
+        let path = format!("/collections/{}/documents/import", self.collection);
         let request = self
             .request(Method::POST, &path)
             .query(&[("action", "upsert"), ("batch_size", &SERVER_BATCH.to_string())])
@@ -45,7 +45,7 @@ impl Typesense {
     pub(crate) async fn delete(&self, products: &[i64]) -> Result<(), Fault> {
         for products in products.chunks(IDS_IN_A_FILTER) {
             let filter = format!("id:[{}]", joined(products));
-            let path = format!("/collections/{}/documents", self.alias);
+            let path = format!("/collections/{}/documents", self.collection);
             let query = [("filter_by", filter.as_str()), ("batch_size", "250")];
             self.text(self.request(Method::DELETE, &path).query(&query)).await?;
         }
@@ -63,18 +63,47 @@ impl Typesense {
 
     /// How many documents match.
     pub(crate) async fn count(&self, filter: &str) -> Result<u64, Fault> {
-        let path = format!("/collections/{}/documents/search", self.alias);
+        let path = format!("/collections/{}/documents/search", self.collection);
         let query = [("q", "*"), ("filter_by", filter), ("per_page", "0")];
         let answer = self.json(self.request(Method::GET, &path).query(&query)).await?;
         Ok(answer["found"].as_u64().unwrap_or_default())
     }
 
     async fn export(&self, filter: &str) -> Result<Vec<Value>, Fault> {
-        let path = format!("/collections/{}/documents/export", self.alias);
+        let path = format!("/collections/{}/documents/export", self.collection);
         let text = self.text(self.request(Method::GET, &path).query(&[("filter_by", filter)])).await?;
         let lines = text.lines().filter(|line| !line.is_empty());
         let read = lines.map(serde_json::from_str).collect::<Result<_, _>>();
         read.map_err(|error| unavailable(&format!("an export that is no JSON: {error}"), None))
+    }
+
+    /// Shows every document that matches, one at a time.
+    pub(crate) async fn each(&self, filter: Option<&str>, mut seen: impl FnMut(Value)) -> Result<(), Fault> {
+        let path = format!("/collections/{}/documents/export", self.collection);
+        let query: Vec<(&str, &str)> = filter.map(|filter| ("filter_by", filter)).into_iter().collect();
+        let mut line = Vec::new();
+        let mut end = |line: &mut Vec<u8>| {
+            if !line.is_empty() {
+                seen(
+                    serde_json::from_slice(line)
+                        .map_err(|error| unavailable(&format!("an export that is no JSON: {error}"), None))?,
+                );
+                line.clear();
+            }
+            Ok(())
+        };
+        self.pieces(&path, &query, |piece| {
+            let mut lines = piece.split(|byte| *byte == b'\n');
+            // a piece may begin in the middle of a line and end in the middle of another one
+            line.extend_from_slice(lines.next().unwrap_or_default());
+            for begun in lines {
+                end(&mut line)?;
+                line.extend_from_slice(begun);
+            }
+            Ok(())
+        })
+        .await?;
+        end(&mut line)
     }
 
     /// The products whose documents name these variants.
@@ -86,7 +115,7 @@ impl Typesense {
         let mut products = Vec::new();
         for variants in variants.chunks(IDS_IN_A_FILTER) {
             let filter = format!("variant_ids:=[{}]", joined(variants));
-            let path = format!("/collections/{}/documents/export", self.alias);
+            let path = format!("/collections/{}/documents/export", self.collection);
             let query = [("filter_by", filter.as_str()), ("include_fields", "id")];
             let text = self.text(self.request(Method::GET, &path).query(&query)).await?;
             for line in text.lines().filter(|line| !line.is_empty()) {

@@ -96,6 +96,18 @@ async fn door(shop: &Shop) -> (Door, Settings) {
     (door, Settings { url: url.parse().unwrap(), ..shop.settings.clone() })
 }
 
+/// Returns when somebody waits for a lock, or this is done.
+async fn waits<T>(shop: &Shop, task: &tokio::task::JoinHandle<T>) {
+    let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+                      and database = (select oid from pg_database where datname = current_database())";
+    while !task.is_finished() {
+        let waiters: i64 = sqlx::query_scalar(waiting).fetch_one(&shop.backbone.pool).await.unwrap();
+        if waiters > 0 {
+            break;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_worker_waits_while_another_imports_the_same_product() {
     let shop = Arc::new(Shop::open().await);
@@ -110,18 +122,37 @@ async fn a_worker_waits_while_another_imports_the_same_product() {
         let shop = shop.clone();
         async move { shop.try_apply(vec![product(10, 2)]).await }
     });
-    // Until it waits for the lock; without one it would be through, and the first would overwrite it.
-    let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
-                      and database = (select oid from pg_database where datname = current_database())";
-    while !second.is_finished() {
-        let waiters: i64 = sqlx::query_scalar(waiting).fetch_one(&shop.backbone.pool).await.unwrap();
-        if waiters > 0 {
-            break;
-        }
-    }
+    // Without a lock it would be through, and the first would overwrite it.
+    waits(&shop, &second).await;
     door.opened.notify_one();
     first.await.unwrap().unwrap();
     second.await.unwrap().unwrap();
+    assert_eq!(shop.document(10).await["name"], "Phở hai");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_worker_waits_while_its_product_is_filled_beside() {
+    let shop = Arc::new(Shop::open().await);
+    shop.product(10, "Phở một", 1_000).await;
+    shop.publish(&[10]).await;
+    let reindex = shop.consumer.reindex();
+    let found = reindex.look().await.unwrap();
+    let (door, behind) = door(&shop).await;
+    let (slow, next) = (shop.worker(&behind).reindex(), found.next.clone());
+    let filling = tokio::spawn(async move { slow.fill(&next, |_| {}).await });
+    door.arrived.notified().await;
+
+    // What was read for the new collection is of before this.
+    shop.run("update product set name = 'Phở hai', version = 2 where id = $1", &[10]).await;
+    let applying = tokio::spawn({
+        let shop = shop.clone();
+        async move { shop.try_apply(vec![product(10, 2)]).await }
+    });
+    waits(&shop, &applying).await;
+    door.opened.notify_one();
+    filling.await.unwrap().unwrap();
+    applying.await.unwrap().unwrap();
+    reindex.put(&found.searched, &found.next, false).await.unwrap();
     assert_eq!(shop.document(10).await["name"], "Phở hai");
 }
 

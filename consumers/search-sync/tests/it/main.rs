@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking; clippy knows test functions, not what they call")]
 
 mod above;
+mod compare;
 mod engine;
 mod find;
 mod gone;
 mod late;
 mod refuse;
+mod reindex;
 mod shop;

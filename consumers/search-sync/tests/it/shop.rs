@@ -29,12 +29,7 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
-        let environment = bed::environment();
-        let mut reader = platform::config::Reader::new(&environment);
-        let settings = Settings::read(&mut reader);
-        let (settings, _) = reader.finish(settings).unwrap();
-        let settings = Settings { collection: bed::unique("test_products"), ..settings };
-        Self::open_with(settings).await
+        Self::open_with(settings()).await
     }
 
     pub(crate) async fn open_with(settings: Settings) -> Self {
@@ -185,6 +180,15 @@ impl Shop {
     }
 }
 
+/// The stack's engine, and an alias of the test's own.
+pub(crate) fn settings() -> Settings {
+    let environment = bed::environment();
+    let mut reader = platform::config::Reader::new(&environment);
+    let settings = Settings::read(&mut reader);
+    let (settings, _) = reader.finish(settings).unwrap();
+    Settings { collection: bed::unique("test_products"), ..settings }
+}
+
 /// A consumer with pools of its own.
 fn consumer(settings: &Settings, commerce: &bed::Database, backbone: &bed::Database) -> SearchSync {
     let pool = || PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(30));
@@ -251,9 +255,8 @@ impl Drop for Shop {
             let http = reqwest::Client::new();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {
-                for path in
-                    [format!("collections/{}_1", settings.collection), format!("aliases/{}", settings.collection)]
-                {
+                let collections = (1..=2).map(|number| format!("collections/{}_{number}", settings.collection));
+                for path in collections.chain([format!("aliases/{}", settings.collection)]) {
                     let request = http.delete(format!("{}{path}", settings.url));
                     request.header("x-typesense-api-key", settings.key.expose_secret()).send().await.ok()?;
                 }
