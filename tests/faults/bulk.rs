@@ -31,7 +31,9 @@ async fn one_transaction_of_very_many_rows_in_bounded_memory() {
     for _ in 0..rows / 10_000 {
         let some: Vec<_> = (0..10_000).map(|_| (source::id(), merchant(&mut random))).collect();
         statement::insert_merchants(&mut transaction, &some).await;
-        some.into_iter().for_each(|(id, row)| truth.apply(Change::Merchant(id, row)));
+        for (id, row) in some {
+            truth.apply(Change::Merchant(id, row));
+        }
     }
     transaction.commit().await.unwrap();
     day.recover().await;
@@ -74,7 +76,7 @@ async fn a_replay_beside_live_traffic() {
     let workers = [day.worker(&ALL), day.worker(&ALL)];
     let began = time::OffsetDateTime::now_utc();
     let load = day.load();
-    load.more(day.events / 3).await;
+    day.ready().await;
     let from = began.format(&time::format_description::well_known::Rfc3339).unwrap();
     for consumer in ALL {
         let planned = day.sluice(&["replay", "plan", consumer, "--from", &from, "--json"]).await;

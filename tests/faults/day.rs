@@ -16,6 +16,7 @@ use sqlx::{ConnectOptions as _, PgPool, Row as _};
 use tokio::sync::Mutex;
 
 use crate::groups::Groups;
+use crate::relay::Relay;
 use crate::report::{Evening, Report};
 use crate::statement;
 use crate::truth::{Change, Document, Merchant, TaxInfo, Truth};
@@ -58,6 +59,8 @@ pub(crate) struct Day {
     pub(crate) invoice: bed::Database,
     pub(crate) inventory: bed::Database,
     pub(crate) backbone: bed::Database,
+    /// Where `backbone` is when no storm is before it.
+    control: String,
     pub(crate) commerce: PgPool,
     pub(crate) groups: Groups,
     collection: String,
@@ -76,18 +79,26 @@ pub(crate) struct Day {
 impl Day {
     /// A fleet of its own that begins where the topics end now.
     pub(crate) async fn begin(number: u32, fault: &'static str) -> Self {
-        let day = Self::before(number, fault, setting("APP_ENV_KAFKA_BROKERS")).await;
+        let day = Box::pin(Self::before(number, fault, setting("APP_ENV_KAFKA_BROKERS"))).await;
         let (groups, names) = (day.groups.clone(), day.names.clone());
         let noted = tokio::task::spawn_blocking(move || {
             let ends = groups.ends();
-            names.values().for_each(|group| groups.begin(group, &ends));
+            for group in names.values() {
+                groups.begin(group, &ends);
+            }
         });
         noted.await.unwrap();
         day
     }
 
-    /// The same with these brokers, whose topics are read from the beginning.
-    pub(crate) async fn before(number: u32, fault: &'static str, brokers: String) -> Self {
+    /// A fleet that reads a relay's brokers from the beginning. They keep little, so the day is not long.
+    pub(crate) async fn behind(number: u32, fault: &'static str, relay: &Relay) -> Self {
+        let mut day = Box::pin(Self::before(number, fault, relay.brokers())).await;
+        day.events = day.events.min(8_000);
+        day
+    }
+
+    async fn before(number: u32, fault: &'static str, brokers: String) -> Self {
         platform::tls::install();
         let seed = seed();
         println!("{number} {fault}: SLUICE_FAULTS_SEED={seed}");
@@ -124,6 +135,7 @@ impl Day {
             fault,
             seed,
             events: number_of("SLUICE_FAULTS_EVENTS").unwrap_or(2_500),
+            control: backbone.url.clone(),
             commerce: sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&commerce).unwrap(),
             groups: Groups { brokers, topics: TOPICS.map(str::to_owned).into() },
             cache: Cache::connect_with(&redis, Duration::from_secs(30)).unwrap(),
@@ -147,7 +159,10 @@ impl Day {
 
     /// Runs `sluice` to its end as an operator of this day; answers its exit code and what it wrote.
     pub(crate) async fn ask(&self, arguments: &[&str]) -> (i32, String) {
-        Process::run(arguments, &self.variables()).await
+        let mut variables = self.variables();
+        // an operator tries again in a storm; this one is not in it
+        variables.push(("BACKBONE__APP_ENV_DB_URL", &self.control));
+        Process::run(arguments, &variables).await
     }
 
     /// The same where it must succeed.
@@ -211,7 +226,7 @@ impl Day {
     /// Waits until every record has been read, whatever became of it.
     pub(crate) async fn read_to_the_end(&self, consumers: &[&str]) {
         let began = Instant::now();
-        while self.behind(consumers).await > 0 {
+        while self.unread(consumers).await > 0 {
             assert!(began.elapsed() < PATIENCE, "{}: not everything is read", self.fault);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -312,8 +327,17 @@ impl Day {
         self.parked = records;
     }
 
+    /// Waits until the fleet is at work.
+    pub(crate) async fn ready(&self) {
+        self.arrival().await;
+    }
+
     /// What was wrong is right again: measures how long a change that is committed now takes to arrive.
     pub(crate) async fn recover(&mut self) {
+        self.recovered = Some(self.arrival().await.max(self.recovered.unwrap_or_default()));
+    }
+
+    async fn arrival(&self) -> Duration {
         let (began, canary) = (Instant::now(), source::id());
         source::insert(&self.commerce, canary, "Chim hoàng yến", None).await;
         let mut is_there = false;
@@ -326,7 +350,7 @@ impl Day {
                 .await
                 .unwrap_or(false);
         }
-        self.recovered = Some(began.elapsed().max(self.recovered.unwrap_or_default()));
+        began.elapsed()
     }
 
     /// Waits until the fleet is quiet, compares every target with the truth, and writes the report.
@@ -367,7 +391,7 @@ impl Day {
 
     /// How the targets differ from the truth now.
     pub(crate) async fn look(&self, consumers: &[&str], truth: &Truth) -> Evening {
-        let mut evening = Evening { behind: self.behind(consumers).await, ..Evening::default() };
+        let mut evening = Evening { behind: self.unread(consumers).await, ..Evening::default() };
         for consumer in consumers {
             match *consumer {
                 MERCHANT_TAX => {
@@ -384,7 +408,7 @@ impl Day {
                     let mut stale = BTreeMap::new();
                     for id in &truth.cached {
                         if self.cache.get(&merchant_footer(*id)).await.is_some() {
-                            stale.insert(*id, ());
+                            stale.insert(*id, true);
                         }
                     }
                     evening.differ(CACHE_INVALIDATION, &BTreeMap::new(), &stale);
@@ -401,7 +425,7 @@ impl Day {
         evening
     }
 
-    async fn behind(&self, consumers: &[&str]) -> i64 {
+    async fn unread(&self, consumers: &[&str]) -> i64 {
         let (groups, names) = (self.groups.clone(), self.names.clone());
         let asked: Vec<_> = FLEET.into_iter().filter(|(consumer, _)| consumers.contains(consumer)).collect();
         let ask = move || {
@@ -450,7 +474,7 @@ impl Day {
         .unwrap();
         evening.doubled += found.iter().filter(|row| row.get::<i64, _>(1) != 1).count();
         let shown: BTreeSet<i64> = found.iter().filter(|row| row.get(2)).map(|row| row.get(0)).collect();
-        let as_map = |ids: BTreeSet<i64>| ids.into_iter().map(|id| (id, ())).collect();
+        let as_map = |ids: BTreeSet<i64>| ids.into_iter().map(|id| (id, true)).collect();
         evening.differ("default locations", &as_map(truth.locations()), &as_map(shown));
         let levels = truth.levels();
         let variants: Vec<i64> = levels.keys().copied().collect();

@@ -70,7 +70,7 @@ async fn told_to_go_under_load_it_finishes_and_commits_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn leaders_and_coordinators_move_and_commits_are_refused() {
     let relay = Relay::start(4, Straight).await;
-    let mut day = Day::before(13, "leader change, coordinator lost, commit refused", relay.brokers()).await;
+    let mut day = Day::behind(13, "leader change, coordinator lost, commit refused", &relay).await;
     let workers = [day.worker(&ALL), day.worker(&ALL)];
     let load = day.load();
     let mut random = StdRng::seed_from_u64(day.seed);

@@ -66,7 +66,7 @@ impl Twist for Straight {
 
 /// A relay at work, and its brokers.
 pub(crate) struct Relay {
-    pub(crate) cluster: Arc<MockCluster<'static, DefaultProducerContext>>,
+    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
     end: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
@@ -74,7 +74,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// Carries what is committed from now on to topics of so many partitions.
     pub(crate) async fn start(partitions: i32, twist: impl Twist) -> Self {
-        let cluster = Arc::new(MockCluster::new(3).unwrap());
+        let cluster = MockCluster::new(3).unwrap();
         for topic in TOPICS {
             cluster.create_topic(topic, partitions, 3).unwrap();
         }
@@ -95,7 +95,7 @@ impl Relay {
     }
 
     /// Ends once nothing more comes: everything that was committed before is with the brokers.
-    pub(crate) async fn end(self) -> Arc<MockCluster<'static, DefaultProducerContext>> {
+    pub(crate) async fn end(self) -> MockCluster<'static, DefaultProducerContext> {
         self.end.store(true, Ordering::Relaxed);
         self.task.await.unwrap();
         self.cluster
@@ -120,15 +120,12 @@ fn carry(consumer: &BaseConsumer, target: &str, partitions: i32, mut twist: impl
     let producer: BaseProducer = config.set("max.in.flight.requests.per.connection", "1").create().unwrap();
     let (mut out, mut silent) = (Vec::new(), 0);
     while silent < 20 || !end.load(Ordering::Relaxed) {
-        match consumer.poll(SILENCE) {
-            Some(message) => {
-                silent = 0;
-                twist.take(passing(&message.unwrap().detach()), &mut out);
-            }
-            None => {
-                silent += 1;
-                twist.idle(&mut out);
-            }
+        if let Some(message) = consumer.poll(SILENCE) {
+            silent = 0;
+            twist.take(passing(&message.unwrap().detach()), &mut out);
+        } else {
+            silent += 1;
+            twist.idle(&mut out);
         }
         for mut record in out.drain(..) {
             // where there are fewer partitions, a key finds its own as it did at Debezium's producer
@@ -139,7 +136,7 @@ fn carry(consumer: &BaseConsumer, target: &str, partitions: i32, mut twist: impl
         }
         producer.poll(Duration::ZERO);
     }
-    producer.flush(Duration::from_secs(60)).unwrap();
+    producer.flush(Duration::from_mins(1)).unwrap();
 }
 
 fn passing(message: &OwnedMessage) -> Passing {

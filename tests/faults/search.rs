@@ -132,6 +132,7 @@ async fn slow_overloaded_choosy_and_late_after_it_applied() {
     day.set("APP_ENV_TYPESENSE_TIMEOUT_MS", TIMEOUT_MS.to_string());
     let worker = day.worker(&ALL);
     let load = day.load();
+    day.ready().await;
     for _ in 0..day.rounds(1) {
         for mood in [Mood::Slow, Mood::Overloaded, Mood::Late] {
             load.more(day.events / 6).await;

@@ -88,7 +88,7 @@ impl Twist for Old {
 
 async fn twisted(number: u32, fault: &'static str, twist: impl FnOnce(StdRng) -> Box<dyn Twist>) {
     let relay = Relay::start(4, twist(StdRng::seed_from_u64(seed()))).await;
-    let mut day = Day::before(number, fault, relay.brokers()).await;
+    let mut day = Day::behind(number, fault, &relay).await;
     let workers = [day.worker(&ALL), day.worker(&ALL)];
     let load = day.load();
     load.more(day.events / 2).await;

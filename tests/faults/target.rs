@@ -38,15 +38,23 @@ async fn rival(mut connection: PgConnection, seed: u64, stop: Arc<AtomicBool>) {
     }
 }
 
+/// One statement in ten ends as it does where transactions are serializable: the fleet's are not.
+const UNSERIALIZABLE: &str = "
+    create function refuse() returns trigger language plpgsql as $$ begin
+        if random() < 0.1 then
+            raise exception 'could not serialize access' using errcode = 'serialization_failure';
+        end if;
+        return null;
+    end $$;
+    create trigger refuse before insert or update or delete on tax_info for each statement execute function refuse();";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn serialization_failures_deadlocks_and_commits_without_an_answer() {
     let mut day = Day::begin(12, "serialization failures, deadlocks, connection reset at COMMIT").await;
     let mut admin = day.invoice.as_administrator().connect().await.unwrap();
-    // what is recorded by the triggers is a table of its own, and no reason for a failure
-    for setting in ["default_transaction_isolation = 'serializable'", "deadlock_timeout = '20ms'"] {
-        let statement = format!("alter database {} set {setting}", day.invoice.name);
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut admin).await.unwrap();
-    }
+    let statement = format!("alter database {} set deadlock_timeout = '20ms'", day.invoice.name);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut admin).await.unwrap();
+    sqlx::raw_sql(UNSERIALIZABLE).execute(&mut admin).await.unwrap();
     let gate = Gate::before(&day.invoice.url);
     day.set("INVOICE__APP_ENV_DB_URL", gate.through(&day.invoice.url));
     let workers = [day.worker(&ALL), day.worker(&ALL)];
@@ -57,9 +65,10 @@ async fn serialization_failures_deadlocks_and_commits_without_an_answer() {
     for (seed, options, stop) in rivals {
         at_work.push(tokio::spawn(rival(options.connect().await.unwrap(), seed, stop)));
     }
+    day.ready().await;
     for _ in 0..day.rounds(6) {
         gate.cut_commits(2);
-        load.more(day.events / 8 / day.rounds(1)).await;
+        load.more(day.events / 10).await;
     }
     stop.store(true, Ordering::Relaxed);
     for rival in at_work {
@@ -100,7 +109,10 @@ async fn restored_from_a_backup_older_than_its_offsets_it_is_noticed_and_repaire
     let mut day = Day::begin(22, "target restored from a backup older than its offsets").await;
     let worker = day.worker(&ALL);
     let load = day.load();
-    load.more(day.events / 3).await;
+    day.ready().await;
+    while frontier(&day).await.len() < 6 {
+        load.more(10).await;
+    }
     let mut admin = day.invoice.as_administrator().connect().await.unwrap();
     // one transaction with a snapshot of its own, as pg_dump has it
     let mut backup = admin.begin_with("begin isolation level repeatable read").await.unwrap();

@@ -119,7 +119,7 @@ impl Writer {
             0..3 => self.found(transaction, size).await,
             3 | 4 => {
                 let ids = self.merchants(size);
-                self.rename(transaction, ids).await
+                self.rename(transaction, ids).await;
             }
             5..8 => self.rewrite(transaction, size).await,
             8 => self.remove_or_move(transaction, size.min(20)).await,
@@ -157,7 +157,9 @@ impl Writer {
         let ids: Vec<i64> = self.merchants(size).into_iter().filter(|id| !self.truth.stocked.contains(id)).collect();
         if self.random.random_bool(0.5) {
             statement::delete_merchants(transaction, &ids).await;
-            ids.into_iter().for_each(|id| self.truth.apply(Change::MerchantDeleted(id)));
+            for id in ids {
+                self.truth.apply(Change::MerchantDeleted(id));
+            }
             return;
         }
         for from in ids {
@@ -219,7 +221,9 @@ impl Writer {
     }
 
     fn note<R>(&mut self, rows: Vec<(i64, R)>, change: impl Fn(i64, R) -> Change) {
-        rows.into_iter().for_each(|(id, row)| self.truth.apply(change(id, row)));
+        for (id, row) in rows {
+            self.truth.apply(change(id, row));
+        }
     }
 
     /// Up to so many of the merchants that were made last.

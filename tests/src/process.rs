@@ -28,6 +28,7 @@ impl Process {
         let mut command = Command::new(binary());
         command.args(arguments).env_clear().envs(stack.pairs()).env("APP_ENV_OPS_PORT", "0");
         command.envs(variables.iter().copied());
+        command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         command
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a log file is shared"))

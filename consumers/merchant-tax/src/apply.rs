@@ -157,7 +157,7 @@ async fn complete(
     let (keep_tax_address, tax_address) = optional(&info.tax_address);
     let (keep_email, email) = optional(&info.email);
     let (keep_phone, phone) = optional(&info.phone);
-    let newer: Option<bool> = sqlx::query_scalar(COMPLETE)
+    let (is_written, is_there, is_gone): (bool, bool, bool) = sqlx::query_as(COMPLETE)
         .bind(info.merchant_id)
         .bind(info.name.value())
         .bind(&info.taxpayer)
@@ -178,12 +178,13 @@ async fn complete(
         .bind(epoch)
         .bind(commit_lsn)
         .bind(lsn)
-        .fetch_optional(&mut *connection)
+        .bind(planned.entity.text())
+        .fetch_one(&mut *connection)
         .await?;
-    let became = match newer {
-        Some(true) => Outcome::APPLIED,
-        Some(false) => Outcome::SUPERSEDED,
-        None => {
+    let became = match (is_written, is_there || is_gone) {
+        (true, _) => Outcome::APPLIED,
+        (false, true) => Outcome::SUPERSEDED,
+        (false, false) => {
             return Err(Fault::Refused(format!(
                 "merchant {} has no tax info yet, and the change does not carry every column (unchanged TOAST): take an \
                  incremental snapshot of it, then release it",
@@ -195,7 +196,7 @@ async fn complete(
     Ok(())
 }
 
-/// One row when the merchant has tax info: whether the change was newer and written.
+/// Whether the change was written, whether the merchant has tax info, and whether it was removed by a newer change.
 const COMPLETE: &str = "
 with written as (
     update tax_info
@@ -209,7 +210,9 @@ with written as (
      where merchant_id = $1 and ($18, $19, $20) >= (cdc_epoch, cdc_commit_lsn, cdc_lsn)
     returning merchant_id
 )
-select exists (select from written) from tax_info where merchant_id = $1";
+select exists (select from written), exists (select from tax_info where merchant_id = $1),
+       exists (select from cdc.tombstone where target = 'tax_info' and entity = $21
+                  and (epoch, commit_lsn, lsn) > ($18, $19, $20))";
 
 /// Removes rows and leaves their positions behind. A merchant whose row is newer keeps it.
 async fn remove(

@@ -50,7 +50,7 @@ pub(crate) fn run<C: Consumer>(
         waiting.extend(requests.try_iter());
         waiting.retain_mut(|request| !carry_out(&kafka, request));
         match kafka.poll(PATIENCE) {
-            Some(Ok(message)) => deliver(worker, &kafka, &message),
+            Some(Ok(message)) => deliver(worker, &message),
             Some(Err(error)) => note(worker, &error),
             None => {}
         }
@@ -112,7 +112,7 @@ fn carry_out<C: Consumer>(kafka: &Kafka<C>, request: &mut Move<C>) -> bool {
     }
 }
 
-fn deliver<C: Consumer>(worker: &Worker<C>, _kafka: &Kafka<C>, message: &BorrowedMessage<'_>) {
+fn deliver<C: Consumer>(worker: &Worker<C>, message: &BorrowedMessage<'_>) {
     let Some(lane) = worker.lane(message.topic(), message.partition()) else { return };
     let incoming = Incoming {
         offset: message.offset(),

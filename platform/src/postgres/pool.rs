@@ -61,6 +61,8 @@ pub fn connect(url: &str, settings: &PoolSettings) -> Result<PgPool, sqlx::Error
         ("idle_in_transaction_session_timeout", settings.idle_in_transaction_timeout.as_millis().to_string()),
         ("statement_timeout", settings.statement_timeout.as_millis().to_string()),
         ("timezone", "UTC".to_owned()),
+        // each statement sees what was committed before it: what waits for a lock and then looks would else look at the past
+        ("default_transaction_isolation", "read committed".to_owned()),
     ]);
     Ok(PgPoolOptions::new()
         .min_connections(0)

@@ -22,7 +22,7 @@ async fn lost_with_changes_in_it_and_made_again() {
     // a footer of a merchant that is gone for good is dropped by nothing but its time to live
     let compared = [MERCHANT_TAX, INVENTORY_DEFAULTS, SEARCH_SYNC];
     day.read_to_the_end(&[MERCHANT_TAX, INVENTORY_DEFAULTS, SEARCH_SYNC, CACHE_INVALIDATION]).await;
-    for consumer in [MERCHANT_TAX, INVENTORY_DEFAULTS] {
+    for consumer in compared {
         day.repair(consumer).await;
     }
     day.end_with(&compared, &truth).await;

@@ -41,6 +41,15 @@ fn keep(lsn: u64) -> Batch<Plan> {
     batch(lsn, Plan::Keep(Box::new(info)))
 }
 
+/// A change that does not carry the address, because it stands beside the row and was not touched.
+fn rename(lsn: u64) -> Batch<Plan> {
+    let mut batch = keep(lsn);
+    if let Plan::Keep(info) = &mut batch.plans[0].plan {
+        info.tax_address = Field::Unchanged;
+    }
+    batch
+}
+
 fn remove(lsn: u64) -> Batch<Plan> {
     batch(lsn, Plan::Remove { merchant_id: 1 })
 }
@@ -75,6 +84,20 @@ async fn a_late_write_does_not_raise_what_was_removed_meanwhile() {
             .await
             .unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_change_that_lacks_a_column_is_late_rather_than_refused_once_the_merchant_is_gone() {
+    let database = bed::database("invoice").await;
+    let consumer = MerchantTax::new(database.pool.clone());
+    assert!(consumer.apply(&rename(2)).await.is_err(), "there is no row to keep the address of");
+    consumer.apply(&keep(1)).await.unwrap();
+    assert_eq!(consumer.apply(&rename(2)).await.unwrap().entities(Outcome::APPLIED), 1);
+    consumer.apply(&remove(3)).await.unwrap();
+    // delivered again, after what came later
+    assert_eq!(consumer.apply(&rename(2)).await.unwrap().entities(Outcome::SUPERSEDED), 1);
+    assert_eq!(rows(&database).await, []);
+    assert!(consumer.apply(&rename(4)).await.is_err(), "newer than the removal, and there is nothing to complete");
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ fn start(known: &Known) -> Start {
             (false, None) => Start::Earliest(*first),
             (true, _) => Start::Halt(
                 "the group has no committed offset although it was started before: the offset expired, or the topic was \
-                 deleted and made again, which deletes it; if the topic is the same, set the group's offset to the next \
+                 deleted and made again, which deletes it; if the topic is the same, `sluice rewind` to the next \
                  offset in the target's cdc.frontier, else take a snapshot again"
                     .to_owned(),
             ),
@@ -66,7 +66,7 @@ fn start(known: &Known) -> Start {
     if committed < first {
         return Start::Halt(format!(
             "committed {committed} is no longer retained (first retained {first}): {} records passed retention \
-             unread; take an incremental snapshot of the table, then set the group's offset to {first}",
+             unread; take an incremental snapshot of the table, then `sluice rewind` to {first}",
             first - committed
         ));
     }
@@ -78,11 +78,11 @@ fn start(known: &Known) -> Start {
     match (target, fingerprint) {
         (Some(target), _) if target < committed => Start::Halt(format!(
             "the target stands at offset {target}, behind committed {committed}: it was restored from an older backup; \
-             set the group's offset to {target} to apply again what it lost"
+             `sluice rewind` to {target} to apply again what it lost"
         )),
         (None, Some(_)) => Start::Halt(format!(
             "the target has no frontier although committed is {committed}: it was emptied or restored from before the \
-             first change; set the group's offset to {first}, or take a snapshot again"
+             first change; `sluice rewind` to {first}, or take a snapshot again"
         )),
         (_, Some(fingerprint)) if committed > first => Start::After(*committed, fingerprint),
         _ => Start::At(*committed),
@@ -128,8 +128,8 @@ impl<C: Consumer> Lane<C> {
             };
             let wait = backoff.next(None);
             if backoff.attempts() % 5 == 1 {
-                let (topic, partition) = (&*self.topic, self.partition);
-                tracing::warn!(topic, partition, reason, "waiting to start {topic}[{partition}]: {reason}");
+                let (consumer, topic, partition) = (self.worker.name(), &*self.topic, self.partition);
+                tracing::warn!(consumer, topic, partition, reason, "waiting to start {topic}[{partition}]: {reason}");
             }
             self.sleep(wait).await?;
         }
@@ -235,7 +235,7 @@ impl<C: Consumer> Lane<C> {
         if lock(&self.inbox).phase == Phase::Closed {
             return Err(Stop::Halt(
                 "the record before the committed offset is not the one that was applied: the topic was deleted and made \
-                 again; take a snapshot again, then set the group's offset to the first record"
+                 again; take a snapshot again, then `sluice rewind` to the first record"
                     .to_owned(),
             ));
         }
@@ -245,10 +245,8 @@ impl<C: Consumer> Lane<C> {
         }
         let lane = self.clone();
         let asked = tokio::task::spawn_blocking(move || lane.ask_broker()).await;
-        let Ok(Ok((_, first, end))) = asked else {
-            // The broker is away: librdkafka reports the position again when it is back.
-            return Ok(());
-        };
+        // The broker is away: who looks for the place waits for it.
+        let Ok(Ok((_, first, end))) = asked else { return Err(Stop::Relocate) };
         let received = lock(&self.inbox).fold.end.map(|(next, _)| next);
         let next = received.unwrap_or_else(|| self.next_offset());
         if next >= 0 && (next < first || next > end) {
@@ -257,7 +255,11 @@ impl<C: Consumer> Lane<C> {
                  topic was deleted and made again"
             )));
         }
-        Ok(())
+        // librdkafka reads nothing more of a partition of which it once said that a position is not to be had, such as while
+        // a new leader had not caught up: the place is found and taken again
+        let (consumer, topic, partition) = (self.worker.name(), &*self.topic, self.partition);
+        tracing::warn!(consumer, topic, partition, next, first, end, "taking the place again");
+        Err(Stop::Relocate)
     }
 }
 

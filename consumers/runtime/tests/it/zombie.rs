@@ -1,8 +1,7 @@
 //! A worker that loses partitions while it applies, and finishes late.
 //!
-//! Partitions move by the strategy `cooperative-sticky`, which is the only one that the runtime asks for
-//! (`consumers/runtime/src/settings.rs`): the eager ones (`range`, `roundrobin`), which take every partition from every
-//! worker at each rebalance, are not used and not tested. The zombie is the same under both.
+//! Here partitions move by the strategy `cooperative-sticky`; `tests/faults/group.rs` does it under load, and with an eager
+//! one, which takes every partition from every worker at each rebalance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
