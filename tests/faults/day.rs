@@ -415,11 +415,15 @@ impl Day {
                 }
             }
         }
+        // another day's row that was made before this group began may lack a large value here: that is right
+        let ours: Vec<i64> =
+            truth.ever.iter().chain(truth.products.keys()).chain(truth.variants.keys()).copied().collect();
         let parked = sqlx::query_scalar(
             "select consumer || ' parked ' || coalesce(entity, 'a record') || ': ' || cause || ': ' || detail
-               from parked_change order by id",
+               from parked_change
+              where entity is null or cause <> 'refused' or substring(entity from '[0-9]+$')::bigint = any($1) order by id",
         );
-        let parked: Vec<String> = parked.fetch_all(&self.backbone.pool).await.unwrap();
+        let parked: Vec<String> = parked.bind(ours).fetch_all(&self.backbone.pool).await.unwrap();
         evening.parked = i64::try_from(parked.len()).unwrap();
         evening.samples.extend(parked.into_iter().take(3));
         evening

@@ -182,6 +182,7 @@ impl Stage {
             ("ROW", merchant.to_string()),
             ("ENTITY", entity),
             ("PARKED", parked.to_string()),
+            ("CAUSE", "refused".to_owned()),
         ] {
             self.variables.insert(name.to_owned(), value);
         }
