@@ -1,6 +1,6 @@
 # The front door. Logic lives in stack/; each target is one line here.
 .DEFAULT_GOAL := list
-.PHONY: list up demo down status logs clean doctor observe test test-fast faults bench lint boundaries schemas
+.PHONY: list up demo down status logs clean doctor observe test test-fast faults fuzz bench lint boundaries schemas
 
 list: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ test-fast: ## the tests that need no server
 
 faults: ## every fault of a bad day under a million changes, about an hour (tests/faults/run: the short pass)
 	@FAULTS=long tests/faults/run
+
+fuzz: ## ten minutes of bytes at the decoder of change events, from the corpus that is kept
+	@schemas/fuzz/run
 
 bench: ## the measured claims
 	@bench/run

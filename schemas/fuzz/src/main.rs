@@ -22,7 +22,7 @@ static VALUES: LazyLock<[Schema; 6]> = LazyLock::new(|| {
 });
 
 /// What a consumer does with the bytes of a value, up to the position that orders it.
-fn read<R: for<'de> serde::Deserialize<'de>>(schema: &Schema, datum: &[u8]) {
+fn read<R: schemas::Row>(schema: &Schema, datum: &[u8]) {
     if let Ok(envelope) = decode::datum::<Envelope<R>>(schema, datum) {
         let position = Position::of(0, &envelope.source);
         // what has a position survives the columns that it is kept in
