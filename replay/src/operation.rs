@@ -271,7 +271,7 @@ fn release(fleet: &Fleet, consumer: &str, parked: &[Parked], aside: &Aside) -> R
     };
     // the partition of the newest: there its later changes arrive, and its owner keeps them in order
     let newest: BTreeMap<&str, &Parked> =
-        parked.iter().map(|parked| (parked.entity.as_deref().unwrap_or_default(), parked)).collect();
+        parked.iter().filter_map(|parked| Some((parked.entity.as_deref()?, parked))).collect();
     let without_entity = parked.iter().filter(|parked| parked.entity.is_none());
     let places: BTreeSet<(String, i32)> = newest
         .into_values()

@@ -186,8 +186,8 @@ async fn complete(
         (false, true) => Outcome::SUPERSEDED,
         (false, false) => {
             return Err(Fault::Refused(format!(
-                "merchant {} has no tax info yet, and the change does not carry every column (unchanged TOAST): take an \
-                 incremental snapshot of it, then release it",
+                "merchant {} has no tax info yet, and the change does not carry every column (unchanged TOAST): discard it, \
+                 then take an incremental snapshot of the merchant",
                 info.merchant_id
             )));
         }
