@@ -1,0 +1,155 @@
+//! What an operator of the day does, with the command line and, where there is none for it, at the servers.
+
+use std::time::{Duration, Instant};
+
+use backbone::process::Process;
+use backbone::source;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+
+use super::{Day, PATIENCE, setting};
+use crate::statement;
+use crate::truth::{Change, Merchant};
+
+impl Day {
+    /// Runs `sluice` to its end as an operator of this day; answers its exit code and what it wrote.
+    pub(crate) async fn ask(&self, arguments: &[&str]) -> (i32, String) {
+        let mut variables = self.variables();
+        // an operator tries again in a storm; this one is not in it
+        variables.push(("BACKBONE__APP_ENV_DB_URL", &self.control));
+        Process::run(arguments, &variables).await
+    }
+
+    /// The same where it must succeed.
+    pub(crate) async fn sluice(&self, arguments: &[&str]) -> String {
+        let (code, said) = self.ask(arguments).await;
+        assert_eq!(code, 0, "sluice {}: {said}", arguments.join(" "));
+        said
+    }
+
+    /// Plans something, and does it.
+    pub(crate) async fn carry_out(&self, arguments: &[&str]) -> String {
+        let planned = self.sluice(&[arguments, &["--json"]].concat()).await;
+        let plan: serde_json::Value = serde_json::from_str(planned.lines().last().unwrap_or_default()).unwrap();
+        let token = plan["token"].as_str().unwrap_or_else(|| panic!("no token: {planned}"));
+        self.sluice(&[arguments, &["--execute", token, "--reason", self.fault]].concat()).await
+    }
+
+    /// Has a partition applied again from an offset on.
+    pub(crate) async fn rewind(&self, consumer: &str, topic: &str, partition: i32, to: i64) {
+        let (partition, to) = (partition.to_string(), to.to_string());
+        let rewind = ["rewind", consumer, "--topic", topic, "--partition", &partition, "--offset", &to];
+        self.carry_out(&rewind).await;
+    }
+
+    /// Compares a target with its source and mends what differs.
+    pub(crate) async fn repair(&self, consumer: &str) {
+        let (code, said) = self.ask(&["reconcile", consumer, "--repair"]).await;
+        if code == 0 {
+            return;
+        }
+        let token = said.split("--execute ").nth(1).unwrap().split(' ').next().unwrap();
+        let reason = ["--execute", token, "--reason", self.fault];
+        self.sluice(&[["reconcile", consumer, "--repair"].as_slice(), &reason].concat()).await;
+    }
+
+    /// Asks commerce's database, or its server, for something that only an administrator may.
+    pub(crate) async fn ask_source(&self, statement: &'static str) {
+        let admin: PgConnectOptions = setting("APP_ENV_ADMIN_DB_URL").parse().unwrap();
+        let mut connection = admin.database("commerce").connect().await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    }
+
+    /// Commits that many merchants by one COPY; answers what changed.
+    pub(crate) async fn copy_merchants(&self, rows: usize) -> Vec<Change> {
+        let mut connection = self.commerce.acquire().await.unwrap();
+        let row = |name| Merchant { name, tax_name: None, tax_address: None, is_gone: false };
+        let merchants: Vec<_> = (0..rows).map(|n| (source::id(), row(format!("Quán thứ {n}")))).collect();
+        statement::copy_merchants(&mut connection, &merchants).await;
+        merchants.into_iter().map(|(id, row)| Change::Merchant(id, row)).collect()
+    }
+
+    /// A process that observes, and what it measures.
+    pub(crate) async fn observer(&self) -> Observer {
+        let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let (port, mut variables) = (port.to_string(), self.variables());
+        variables.push(("APP_ENV_OPS_PORT", &port));
+        let process = Process::start(&["observe"], &variables);
+        Observer { _process: process, metrics: format!("http://127.0.0.1:{port}/metrics") }
+    }
+
+    /// Waits until every record has been read, whatever became of it.
+    pub(crate) async fn read_to_the_end(&self, consumers: &[&str]) {
+        let began = Instant::now();
+        while self.unread(consumers).await > 0 {
+            assert!(began.elapsed() < PATIENCE, "{}: not everything is read", self.fault);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The partitions of a consumer that are halted, and why: topic, partition, reason.
+    pub(crate) async fn halted(&self, consumer: &str) -> Vec<(String, i32, String)> {
+        sqlx::query_as(
+            "select p->>'topic', (p->>'partition')::int, p->>'reason'
+               from worker w, jsonb_array_elements(w.partitions) p
+              where w.consumer = $1 and p->>'state' = 'halted' and w.seen_at > now() - interval '10 seconds'",
+        )
+        .bind(consumer)
+        .fetch_all(&self.backbone.pool)
+        .await
+        .unwrap()
+    }
+
+    /// Waits until a partition of a consumer is halted.
+    pub(crate) async fn until_halted(&self, consumer: &str) {
+        let began = Instant::now();
+        while self.halted(consumer).await.is_empty() {
+            assert!(began.elapsed() < PATIENCE, "{}: {consumer} never halted", self.fault);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // the others of its partitions may still be finding out
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+
+    /// How many records a consumer has parked.
+    pub(crate) async fn parked(&self, consumer: &str) -> i64 {
+        sqlx::query_scalar("select count(*) from parked_change where consumer = $1")
+            .bind(consumer)
+            .fetch_one(&self.backbone.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Releases what is parked, as an operator who knows that the cause is gone.
+    pub(crate) async fn release_everything(&self, consumers: &[&str]) {
+        for consumer in consumers {
+            if self.parked(consumer).await > 0 {
+                self.carry_out(&["parked", "release", consumer, "--all"]).await;
+            }
+        }
+    }
+}
+
+/// `sluice observe`, at work.
+pub(crate) struct Observer {
+    _process: Process,
+    metrics: String,
+}
+
+impl Observer {
+    /// What a metric of commerce's connector says; waits until it says something.
+    pub(crate) async fn value(&self, metric: &str) -> f64 {
+        let name = format!("{metric}{{connector=\"commerce\"}} ");
+        for _ in 0..300 {
+            let said = match reqwest::get(&self.metrics).await {
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(_) => String::new(),
+            };
+            if let Some(value) = said.lines().find_map(|line| line.strip_prefix(&name)) {
+                return value.parse().unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("{metric} of commerce was never measured");
+    }
+}
