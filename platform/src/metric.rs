@@ -39,6 +39,8 @@ pub const CONSUMER_PARKED: &str = "consumer_parked_total";
 pub const CONSUMER_PARKED_ENTITIES: &str = "consumer_parked_entities";
 /// Attempts that met a transient fault; label `consumer`.
 pub const CONSUMER_RETRIES: &str = "consumer_retries_total";
+/// Partitions that stood still although the broker had more, and were made to take their place again; label `consumer`.
+pub const CONSUMER_STALLS: &str = "consumer_stalls_total";
 /// 1 while a partition is halted; labels `consumer`, `topic`, `partition`.
 pub const CONSUMER_HALTED: &str = "consumer_halted";
 /// Records between what is applied and the partition's end; labels `consumer`, `topic`, `partition`.

@@ -53,17 +53,22 @@ impl Groups {
         offsets.iter().map(|element| (element.partition(), element.offset().to_raw().unwrap_or(-1))).collect()
     }
 
-    /// How many records a group has not committed, of those before `ends` in the topics that it reads.
-    pub(crate) fn behind(&self, group: &str, reads: &[&str], ends: &TopicPartitionList) -> i64 {
+    /// How many records a group has not committed, of those before `ends` in the topics that it reads, by partition; where
+    /// it has committed all there is no entry.
+    pub(crate) fn behind(&self, group: &str, reads: &[&str], ends: &TopicPartitionList) -> BTreeMap<String, i64> {
         let mut asked = TopicPartitionList::new();
         for end in ends.elements().iter().filter(|element| reads.contains(&element.topic())) {
             asked.add_partition(end.topic(), end.partition());
         }
         let answered = self.client(group).committed_offsets(asked, PATIENCE).unwrap();
-        let mut behind = 0;
+        let mut behind = BTreeMap::new();
         for element in answered.elements() {
             let end = ends.find_partition(element.topic(), element.partition()).unwrap().offset().to_raw().unwrap_or(0);
-            behind += (end - element.offset().to_raw().filter(|offset| *offset > 0).unwrap_or(0)).max(0);
+            let committed = element.offset().to_raw().filter(|offset| *offset > 0).unwrap_or(0);
+            if committed < end {
+                let partition = format!("{group} at {committed} of {}[{}]", element.topic(), element.partition());
+                behind.insert(partition, end - committed);
+            }
         }
         behind
     }

@@ -55,6 +55,8 @@ impl<C: Consumer> Assignment<C> {
             }
             lane.start();
         }
+        // commits of partitions that were kept may have been refused while the group was rebalancing
+        self.worker.lanes().iter().for_each(|lane| lane.commit_again());
         tracing::info!(consumer = self.worker.name(), partitions = names(partitions), "partitions assigned");
     }
 
@@ -91,14 +93,18 @@ fn names(partitions: &TopicPartitionList) -> String {
 }
 
 impl<C: Consumer> ClientContext for Assignment<C> {
-    /// The end of each partition, for lag.
+    /// The end of each partition, for lag, and what was really committed: an asynchronous commit may be refused, as in the
+    /// middle of every rebalance, and nobody is told (github.com/fede1024/rust-rdkafka/issues/856: the commit callback is
+    /// never called).
     fn stats(&self, statistics: Statistics) {
         for lane in self.worker.lanes() {
             let topic = statistics.topics.get(&*lane.topic);
             let partition = topic.and_then(|topic| topic.partitions.get(&lane.partition));
-            if let Some(partition) = partition.filter(|partition| partition.hi_offset >= 0) {
+            let Some(partition) = partition else { continue };
+            if partition.hi_offset >= 0 {
                 lane.saw_end(partition.hi_offset);
             }
+            lane.saw_committed(partition.committed_offset);
         }
     }
 
@@ -116,14 +122,6 @@ impl<C: Consumer> ConsumerContext for Assignment<C> {
                 tracing::error!(consumer = self.worker.name(), error = ?other, "the group failed to rebalance");
                 self.revoke(kafka, partitions);
             }
-        }
-    }
-
-    fn commit_callback(&self, result: rdkafka::error::KafkaResult<()>, _offsets: &TopicPartitionList) {
-        // A refused commit loses nothing: what it covered is delivered again, to us or to the partition's next owner.
-        if let Err(error) = result {
-            tracing::warn!(consumer = self.worker.name(), %error, "a commit was refused; its records are delivered again");
-            self.worker.lanes().iter().for_each(|lane| lane.committed(-1));
         }
     }
 }

@@ -163,6 +163,8 @@ pub struct Inbox<R> {
     pub phase: Phase,
     /// The place that the partition was moved to, until its first record has come.
     place: Option<i64>,
+    /// The offset that is awaited: the place, then the one after the last record that was taken.
+    next: Option<i64>,
     /// What was folded.
     pub fold: Fold<R>,
     /// Records that wait as they are, because a schema must be fetched first or because they are looked at one by one.
@@ -186,6 +188,7 @@ impl<R: 'static> Inbox<R> {
         Self {
             phase: Phase::Closed,
             place: None,
+            next: None,
             fold: Fold::default(),
             queue: VecDeque::new(),
             queuing: false,
@@ -198,6 +201,9 @@ impl<R: 'static> Inbox<R> {
     pub fn receive(&mut self, reading: &Reading<R>, record: &Incoming<'_>) -> Received {
         if self.phase == Phase::Closed {
             return Received::Ignored;
+        }
+        if self.place.is_none_or(|place| record.offset >= place) {
+            self.next = Some(record.offset + 1);
         }
         let Some(place) = self.place else { return self.take(reading, record) };
         if record.offset < place {
@@ -245,6 +251,12 @@ impl<R: 'static> Inbox<R> {
         if weighs && self.share.budget().is_spent() { Received::Full } else { Received::Taken }
     }
 
+    /// The offset that is awaited; none while it is closed.
+    #[must_use]
+    pub fn awaits(&self) -> Option<i64> {
+        self.next
+    }
+
     /// Takes out what was folded, with its share of the budget.
     pub fn take_fold(&mut self) -> (Fold<R>, Share) {
         (std::mem::take(&mut self.fold), self.share.take())
@@ -273,7 +285,7 @@ impl<R: 'static> Inbox<R> {
     /// The partition was moved to `place`: forgets everything received.
     pub fn open(&mut self, place: i64, phase: Phase, queuing: bool) {
         let budget = self.share.budget().clone();
-        *self = Self { phase, place: Some(place), queuing, ..Self::new(budget) };
+        *self = Self { phase, place: Some(place), next: Some(place), queuing, ..Self::new(budget) };
     }
 }
 
@@ -333,7 +345,9 @@ mod tests {
         inbox.open(5, Phase::Open, false);
         assert_eq!(receive(&mut inbox, 0), Received::Early);
         assert!(inbox.fold.is_empty());
+        assert_eq!(inbox.awaits(), Some(5));
         assert_eq!(receive(&mut inbox, 5), Received::Taken);
+        assert_eq!(inbox.awaits(), Some(6));
         assert_eq!(inbox.fold.end.unwrap().0, 6);
     }
 

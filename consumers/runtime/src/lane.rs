@@ -83,6 +83,7 @@ impl fmt::Display for State {
 pub(crate) struct Lane<C: Consumer> {
     pub(crate) topic: Arc<str>,
     pub(crate) partition: i32,
+    number: u64,
     worker: Arc<Worker<C>>,
     reading: Reading<C::Row>,
     inbox: Mutex<Inbox<C::Row>>,
@@ -100,6 +101,8 @@ pub(crate) struct Lane<C: Consumer> {
     finished: (Mutex<bool>, Condvar),
     applied: Mutex<Option<Mark>>,
     committed: AtomicI64,
+    /// What was sent to be committed and had not arrived when that was last looked at.
+    uncertain: AtomicI64,
     end: AtomicI64,
     /// Timestamp of the last record applied; before the first, when the partition was taken.
     applied_ms: AtomicI64,
@@ -130,6 +133,7 @@ impl<C: Consumer> Lane<C> {
         Arc::new(Self {
             topic: name,
             partition,
+            number: worker.number_lane(),
             reading: Reading { topic, partition, epochs, inherit: C::inherit, registry, parked },
             worker,
             inbox: Mutex::new(Inbox::new(budget)),
@@ -144,6 +148,7 @@ impl<C: Consumer> Lane<C> {
             finished: (Mutex::new(false), Condvar::new()),
             applied: Mutex::new(None),
             committed: AtomicI64::new(-1),
+            uncertain: AtomicI64::new(-1),
             end: AtomicI64::new(-1),
             applied_ms: AtomicI64::new(taken_ms),
             suspect: AtomicBool::new(false),
@@ -157,7 +162,7 @@ impl<C: Consumer> Lane<C> {
         let lane = self.clone();
         self.worker.runtime.spawn(async move {
             lane.run().await;
-            lane.worker.leave_turn(&lane.name());
+            lane.worker.turn(|turns| turns.leave(&lane.name()));
             lane.forget_gauges();
             *lock(&lane.finished.0) = true;
             lane.finished.1.notify_all();
@@ -316,12 +321,12 @@ impl<C: Consumer> Lane<C> {
 
     /// Waits for no turn, and keeps none from coming to others.
     fn forgo_turn(&self) {
-        self.worker.leave_turn(&self.name());
+        self.worker.turn(|turns| turns.leave(&self.name()));
         self.unpause(Pause::TURN);
     }
 
     pub(crate) fn name(&self) -> Partition {
-        (self.topic.clone(), self.partition)
+        (self.topic.clone(), self.partition, self.number)
     }
 
     /// True when its turn brought nothing that waits to be applied.
@@ -413,15 +418,46 @@ impl<C: Consumer> Lane<C> {
         *finished
     }
 
+    /// The offset that it is to receive next, while nothing keeps it from receiving.
+    pub(crate) fn awaits(&self) -> Option<i64> {
+        let runs = matches!(*lock(&self.state), State::Running) && *lock(&self.pauses) == 0 && !self.is_closing();
+        if runs { lock(&self.inbox).awaits() } else { None }
+    }
+
     /// What is applied and not committed.
     pub(crate) fn uncommitted(&self) -> Option<Mark> {
         let mark = lock(&self.applied).clone()?;
         (mark.next_offset != self.committed.load(Ordering::Relaxed)).then_some(mark)
     }
 
-    /// Notes what was committed; -1 to have it committed again.
+    /// Notes what was sent to be committed.
     pub(crate) fn committed(&self, offset: i64) {
         self.committed.store(offset, Ordering::Relaxed);
+    }
+
+    /// What was applied is committed again with the next round.
+    pub(crate) fn commit_again(&self) {
+        self.committed.store(-1, Ordering::Relaxed);
+    }
+
+    /// Notes what the group has really committed, every few seconds. What was sent a round ago and did not arrive is sent
+    /// again.
+    pub(crate) fn saw_committed(&self, arrived: i64) {
+        let sent = self.committed.load(Ordering::Relaxed);
+        let missing = if sent >= 0 && sent != arrived && lock(&self.applied).is_some() { sent } else { -1 };
+        let missing_before = self.uncertain.swap(missing, Ordering::Relaxed);
+        if missing >= 0 && missing == missing_before {
+            let (consumer, topic, partition) = (self.worker.name(), &*self.topic, self.partition);
+            tracing::warn!(
+                consumer,
+                topic,
+                partition,
+                sent,
+                arrived,
+                "a commit of {sent} did not arrive; committing again"
+            );
+            self.commit_again();
+        }
     }
 
     /// The first offset that is not applied; -1 before anything is known.

@@ -22,6 +22,7 @@ pub mod preview;
 pub mod projection;
 pub mod record;
 pub mod settings;
+mod stall;
 pub mod topic;
 mod turn;
 pub mod verdict;

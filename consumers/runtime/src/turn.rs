@@ -10,8 +10,9 @@ pub(crate) const FAR: i64 = 5_000;
 /// How long a turn may bring nothing before it goes to the next.
 const BARREN: Duration = Duration::from_secs(5);
 
-/// A partition's name.
-pub(crate) type Partition = (Arc<str>, i32);
+/// A partition as it was assigned once: its topic, its number, and the lane that has it. The number of the lane keeps one
+/// that finishes late from giving away the turn of the one that has the partition now.
+pub(crate) type Partition = (Arc<str>, i32, u64);
 
 /// Whose turn it is.
 #[derive(Debug, Default)]
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     fn partition(number: i32) -> Partition {
-        ("t".into(), number)
+        ("t".into(), number, 0)
     }
 
     fn change(stops: Option<i32>, begins: Option<i32>) -> Change {
@@ -124,6 +125,17 @@ mod tests {
         assert_eq!(turns.pass(&partition(1), false), change(None, Some(0)));
         assert_eq!(turns.pass(&partition(0), true), change(None, None), "alone, it goes on");
         assert_eq!(turns.pass(&partition(0), false), change(None, None));
+    }
+
+    #[test]
+    fn one_that_leaves_late_takes_nothing_from_the_next_that_has_the_partition() {
+        let turns = Turns::default();
+        turns.enter(&partition(0));
+        turns.enter(&partition(1));
+        let again = ("t".into(), 1, 7);
+        assert_eq!(turns.enter(&again), Change { stops: Some(again.clone()), begins: None });
+        assert_eq!(turns.leave(&partition(1)), change(None, None));
+        assert_eq!(turns.leave(&partition(0)), Change { stops: None, begins: Some(again) });
     }
 
     #[test]

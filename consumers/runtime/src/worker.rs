@@ -1,7 +1,7 @@
 //! One consumer running in one process: what its partitions have in common, and its start and stop.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak, mpsc};
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ use crate::settings::Settings;
 use crate::topic::Topic;
 use crate::turn::{self, Partition, Turns};
 use crate::verdict::{Fault, Verdict};
-use crate::{control, parking};
+use crate::{control, parking, stall};
 
 /// What a consumer needs of its surroundings.
 #[derive(Clone)]
@@ -70,7 +70,11 @@ pub(crate) struct Worker<C: Consumer> {
     /// What the folds of all partitions may hold together.
     pub(crate) budget: Arc<Budget>,
     /// Who reads while partitions are behind.
-    pub(crate) turns: Turns,
+    turns: Turns,
+    /// Held while a change of turns is carried out.
+    turning: Mutex<()>,
+    /// The next lane's number.
+    next_lane: AtomicU64,
     /// Second hands for partitions that apply much, so that one batch is made while the target writes another.
     pub(crate) hands: Semaphore,
     /// Held while offsets are committed, so that none is committed after an operator's.
@@ -101,14 +105,22 @@ impl<C: Consumer> Worker<C> {
         lanes.get(topic)?.get(&partition).cloned()
     }
 
-    /// Carries out what a turn's change means for the partitions.
-    pub(crate) fn turn(&self, mut change: turn::Change) {
+    /// The partition, if the lane that is named has it now.
+    fn lane_in_turn(&self, partition: &Partition) -> Option<Arc<Lane<C>>> {
+        self.lane(&partition.0, partition.1).filter(|lane| lane.name() == *partition)
+    }
+
+    /// Changes whose turn it is, and carries out what that means for the partitions before anybody changes it again: a turn
+    /// that was given must not be taken back by the news of before.
+    pub(crate) fn turn(&self, decide: impl FnOnce(&Turns) -> turn::Change) {
+        let _one_at_a_time = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut change = decide(&self.turns);
         loop {
-            if let Some(lane) = change.stops.and_then(|(topic, partition)| self.lane(&topic, partition)) {
+            if let Some(lane) = change.stops.and_then(|partition| self.lane_in_turn(&partition)) {
                 lane.pause(Pause::TURN);
             }
             let Some(begins) = change.begins else { return };
-            if let Some(lane) = self.lane(&begins.0, begins.1) {
+            if let Some(lane) = self.lane_in_turn(&begins) {
                 lane.unpause(Pause::TURN);
                 return;
             }
@@ -117,19 +129,19 @@ impl<C: Consumer> Worker<C> {
         }
     }
 
-    /// A partition waits for no turn any more.
-    pub(crate) fn leave_turn(&self, partition: &Partition) {
-        self.turn(self.turns.leave(partition));
-    }
-
     /// A turn that brings nothing goes to the next.
     pub(crate) fn end_barren_turn(&self) {
         let Some(partition) = self.turns.lasting(Instant::now()) else { return };
-        match self.lane(&partition.0, partition.1) {
-            Some(lane) if lane.is_barren() => self.turn(self.turns.pass(&partition, true)),
+        match self.lane_in_turn(&partition) {
+            Some(lane) if lane.is_barren() => self.turn(|turns| turns.pass(&partition, true)),
             Some(_) => {}
-            None => self.leave_turn(&partition),
+            None => self.turn(|turns| turns.leave(&partition)),
         }
+    }
+
+    /// A number that no other lane of this process has.
+    pub(crate) fn number_lane(&self) -> u64 {
+        self.next_lane.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Counts a parked record; true when too many were parked since one was applied.
@@ -173,6 +185,8 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
         parked_in_row: AtomicU32::new(0),
         budget: Budget::of(around.settings.fold_bytes),
         turns: Turns::default(),
+        turning: Mutex::new(()),
+        next_lane: AtomicU64::new(0),
         hands: Semaphore::new(SECOND_HANDS),
         settings: around.settings,
         committing: Mutex::new(()),
@@ -183,6 +197,7 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
     let kafka = subscribe(&worker, &names)?;
     tracing::info!(consumer = name, group = worker.settings.group, topics = names.join(","), "{name} subscribed");
     let control = tokio::spawn(control::run(worker.clone(), stop.clone()));
+    let watching = tokio::spawn(stall::run(worker.clone(), stop.clone()));
     let polling = std::thread::Builder::new()
         .name(format!("poll-{name}"))
         .spawn(move || poll::run(&worker, kafka, &requests, &stop))
@@ -191,6 +206,7 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
         .await?
         .map_err(|_| anyhow::anyhow!("{name}: polling panicked"))?;
     control.await?;
+    watching.await?;
     tracing::info!(consumer = name, "{name} stopped");
     Ok(())
 }

@@ -49,7 +49,9 @@ impl Day {
 
     /// How the targets differ from the truth now.
     pub(crate) async fn look(&self, consumers: &[&str], truth: &Truth) -> Evening {
-        let mut evening = Evening { behind: self.unread(consumers).await, ..Evening::default() };
+        let unread = self.unread(consumers).await;
+        let mut evening = Evening { behind: unread.values().sum(), ..Evening::default() };
+        evening.samples.extend(unread.iter().map(|(partition, records)| format!("{partition}: {records} unread")));
         for consumer in consumers {
             match *consumer {
                 MERCHANT_TAX => {
@@ -87,12 +89,13 @@ impl Day {
         evening
     }
 
-    pub(super) async fn unread(&self, consumers: &[&str]) -> i64 {
+    /// What the fleet has not committed, by group and partition.
+    pub(super) async fn unread(&self, consumers: &[&str]) -> BTreeMap<String, i64> {
         let (groups, names) = (self.groups.clone(), self.names.clone());
         let asked: Vec<_> = FLEET.into_iter().filter(|(consumer, _)| consumers.contains(consumer)).collect();
         let ask = move || {
             let ends = groups.ends();
-            asked.into_iter().map(|(consumer, reads)| groups.behind(&names[consumer], reads, &ends)).sum()
+            asked.into_iter().flat_map(|(consumer, reads)| groups.behind(&names[consumer], reads, &ends)).collect()
         };
         tokio::task::spawn_blocking(ask).await.unwrap()
     }

@@ -81,7 +81,7 @@ impl Day {
     /// Waits until every record has been read, whatever became of it.
     pub(crate) async fn read_to_the_end(&self, consumers: &[&str]) {
         let began = Instant::now();
-        while self.unread(consumers).await > 0 {
+        while !self.unread(consumers).await.is_empty() {
             assert!(began.elapsed() < PATIENCE, "{}: not everything is read", self.fault);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

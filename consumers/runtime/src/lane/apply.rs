@@ -55,7 +55,11 @@ impl<C: Consumer> Lane<C> {
                     let share = Share::of(self.worker.budget.clone());
                     self.settle(fold, share).await?;
                 }
-                Work::Nothing => return Ok(()),
+                Work::Nothing => {
+                    // what made it full may have been taken before it was paused for it
+                    self.unpause(Pause::FULL);
+                    return Ok(());
+                }
             }
         }
     }

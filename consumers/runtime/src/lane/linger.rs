@@ -68,7 +68,7 @@ impl<C: Consumer> Lane<C> {
     /// Waits for its turn, if it is far behind.
     pub(super) fn await_turn(&self, next: i64) {
         if self.end_offset() - next > turn::FAR {
-            self.worker.turn(self.worker.turns.enter(&self.name()));
+            self.worker.turn(|turns| turns.enter(&self.name()));
         }
     }
 
@@ -76,7 +76,7 @@ impl<C: Consumer> Lane<C> {
     pub(super) fn pass_turn(&self, fold: &Fold<C::Row>) {
         let Some((next, _)) = fold.end else { return };
         let again = self.end_offset() - next > turn::FAR;
-        self.worker.turn(self.worker.turns.pass(&self.name(), again));
+        self.worker.turn(|turns| turns.pass(&self.name(), again));
         self.await_turn(next);
     }
 }

@@ -171,6 +171,13 @@ impl<C: Consumer> Lane<C> {
         .await
     }
 
+    /// The offset after the partition's last record. Blocks.
+    pub(crate) fn ask_end(&self) -> Result<i64, String> {
+        let kafka = self.worker.kafka().ok_or("the client is closing")?;
+        let watermarks = kafka.fetch_watermarks(&self.topic, self.partition, PATIENCE);
+        watermarks.map(|(_, end)| end).map_err(|error| format!("watermarks: {error}"))
+    }
+
     #[expect(clippy::type_complexity, reason = "the committed offset with its metadata, the first, the end")]
     pub(super) fn ask_broker(&self) -> Result<(Option<(i64, String)>, i64, i64), String> {
         let kafka = self.worker.kafka().ok_or("the client is closing")?;
