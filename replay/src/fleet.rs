@@ -46,13 +46,14 @@ pub struct Standing {
 pub struct Fleet(pub Vec<Owned>);
 
 impl Fleet {
-    /// Reads what the workers said last.
+    /// Reads what the workers said last. Of a partition that two say they have, whoever was heard of last has it: the other
+    /// died, and its word stays for a while.
     pub async fn read(executor: impl PgExecutor<'_>, consumer: Option<&str>) -> sqlx::Result<Self> {
         type Row = (String, String, String, sqlx::types::Json<Vec<Standing>>);
         let rows: Vec<Row> = sqlx::query_as(
             "select id, consumer, host, partitions from worker
               where ($1::text is null or consumer = $1) and seen_at > now() - $2::text::interval
-              order by consumer, id",
+              order by seen_at desc, id",
         )
         .bind(consumer)
         .bind(HEARD_WITHIN)
@@ -69,10 +70,10 @@ impl Fleet {
                 })
             })
             .collect();
-        owned.sort_by(|a, b| {
-            let key = |owned: &Owned| (owned.consumer.clone(), owned.standing.topic.clone(), owned.standing.partition);
-            key(a).cmp(&key(b))
-        });
+        let place = |owned: &Owned| (owned.consumer.clone(), owned.standing.topic.clone(), owned.standing.partition);
+        // stable: whoever was heard of last stays first
+        owned.sort_by_key(place);
+        owned.dedup_by_key(|owned| place(owned));
         Ok(Self(owned))
     }
 

@@ -45,7 +45,7 @@ const FLEET: [(&str, &[&str]); 4] = [
 pub(crate) const ALL: [&str; 4] = [MERCHANT_TAX, INVENTORY_DEFAULTS, SEARCH_SYNC, CACHE_INVALIDATION];
 
 /// How long a change may take to arrive.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// What has not changed for so long in the evening does not change any more.
 const STILLNESS: Duration = Duration::from_secs(30);
 

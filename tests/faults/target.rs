@@ -125,13 +125,8 @@ async fn restored_from_a_backup_older_than_its_offsets_it_is_noticed_and_repaire
     restore.commit().await.unwrap();
     let restored = frontier(&day).await;
     let worker = day.worker(&ALL);
-    day.until_halted(MERCHANT_TAX).await;
-    let halted = day.halted(MERCHANT_TAX).await;
-    assert!(!halted.is_empty());
-    for (topic, partition, reason) in halted {
-        assert!(topic == MERCHANT && reason.contains("restored from an older backup"), "{reason}");
-        day.rewind(MERCHANT_TAX, &topic, partition, restored[&partition]).await;
-    }
+    let reasons = day.rewind_halted(&[MERCHANT_TAX], MERCHANT, |partition| restored[&partition]).await;
+    assert!(reasons.iter().all(|reason| reason.contains("restored from an older backup")), "{reasons:#?}");
     day.recover().await;
     let truth = load.end().await;
     day.end(&truth).await;

@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How often what was applied is committed. What a crash in between delivers again changes nothing.
 const COMMIT_EVERY: Duration = Duration::from_millis(250);
 
+/// How long librdkafka may refuse to move a partition. Right after an assignment it does so for a moment; of a partition of which
+/// the broker said that a position is not to be had it does so for good, because it has stopped reading it.
+const REFUSED_FOR: Duration = Duration::from_secs(3);
+
 /// A partition asks to be moved to another offset. Done between polls, so that no record of before slips in after.
 pub(crate) struct Move<C: Consumer> {
     /// Which.
@@ -37,6 +41,12 @@ pub(crate) struct Move<C: Consumer> {
     pub done: oneshot::Sender<()>,
 }
 
+/// A move that was not carried out yet, and since when it waits.
+struct Waiting<C: Consumer> {
+    request: Move<C>,
+    since: Instant,
+}
+
 /// Polls until `stop`, then drains and closes.
 pub(crate) fn run<C: Consumer>(
     worker: &Arc<Worker<C>>,
@@ -47,8 +57,19 @@ pub(crate) fn run<C: Consumer>(
     let mut waiting = Vec::new();
     let mut committed = Instant::now();
     while !stop.is_cancelled() {
-        waiting.extend(requests.try_iter());
-        waiting.retain_mut(|request| !carry_out(&kafka, request));
+        waiting.extend(requests.try_iter().map(|request| Waiting { request, since: Instant::now() }));
+        let mut refused = Vec::new();
+        waiting.retain_mut(|Waiting { request, since }| {
+            let is_done = carry_out(&kafka, request);
+            let is_refused = !is_done && since.elapsed() > REFUSED_FOR;
+            if is_refused {
+                refused.push(request.lane.clone());
+            }
+            !is_done && !is_refused
+        });
+        if !refused.is_empty() {
+            kafka.context().take_again(&kafka, &refused);
+        }
         match kafka.poll(PATIENCE) {
             Some(Ok(message)) => deliver(worker, &message),
             Some(Err(error)) => note(worker, &error),
@@ -105,7 +126,7 @@ fn carry_out<C: Consumer>(kafka: &Kafka<C>, request: &mut Move<C>) -> bool {
             true
         }
         Err(error) => {
-            // right after an assignment the fetcher may not have started; the next round finds it started
+            // see `REFUSED_FOR`; the next round tries again
             tracing::debug!(topic = &*lane.topic, partition = lane.partition, %error, "a partition did not move yet");
             false
         }

@@ -4,6 +4,7 @@ use platform::sealing::Key;
 use replay::audit::{Heads, verify};
 use replay::operation::{Aside, Which};
 use replay::plan::{make, take};
+use replay::fleet::Fleet;
 use replay::{Audit, Operation, Refused, Spent, execute};
 use serde_json::json;
 use url::Url;
@@ -37,15 +38,21 @@ async fn park(control: &bed::Database, offset: i64, entity: Option<&str>) -> i64
 
 /// A worker that says it has partition 0.
 async fn run(control: &bed::Database, state: &str, next: i64) {
+    say(control, "w", state, next).await;
+}
+
+/// A worker by that name says it has partition 0.
+async fn say(control: &bed::Database, worker: &str, state: &str, next: i64) {
     let partitions = json!([{
         "topic": "commerce.public.merchant", "partition": 0, "state": state, "reason": null, "next_offset": next,
         "end_offset": 100, "lag_records": 100 - next, "lag_seconds": 0.0,
     }]);
     sqlx::query(
-        "insert into worker (id, consumer, host, pid, partitions) values ('w', 'merchant-tax', 'here', 1, $1)
+        "insert into worker (id, consumer, host, pid, partitions) values ($2, 'merchant-tax', 'here', 1, $1)
          on conflict (id) do update set partitions = excluded.partitions, seen_at = now()",
     )
     .bind(partitions)
+    .bind(worker)
     .execute(&control.pool)
     .await
     .unwrap();
@@ -82,6 +89,18 @@ async fn a_discard_keeps_the_bytes_and_leaves_its_trace() {
     assert_eq!(verify(&control.pool, &key, &heads).await.unwrap().entries, 2);
     let again = take(&control.pool, "merchant-tax", &discard(), &plan.token).await.unwrap_err();
     assert!(matches!(again, Spent::Used { .. }), "{again}");
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_said_last_is_not_believed_while_another_has_the_partition() {
+    let control = control().await;
+    for (dead, alive) in [("a", "b"), ("d", "c")] {
+        say(&control, dead, "running", 60).await;
+        say(&control, alive, "halted", 90).await;
+        let fleet = Fleet::read(&control.pool, Some("merchant-tax")).await.unwrap();
+        let said: Vec<_> = fleet.0.iter().map(|owned| (&*owned.worker, owned.standing.next_offset)).collect();
+        assert_eq!(said, [(alive, 90)]);
+    }
 }
 
 #[tokio::test]

@@ -33,18 +33,11 @@ async fn records_that_retention_took_unread_halt_and_are_read_from_the_source_ag
     }
     admin().delete_records(&expired, &patient()).await.unwrap();
     let worker = day.worker(&ALL);
-    for consumer in ALL {
-        day.until_halted(consumer).await;
-    }
-    // what is lost is read again from the source, and then every partition goes on at the first record that there is
+    // what is lost is read again from the source, and every partition goes on at the first record that there is
     day.sluice(&["connectors", "snapshot", "commerce.merchant"]).await;
-    for consumer in ALL {
-        for (topic, partition, reason) in day.halted(consumer).await {
-            assert!(topic == MERCHANT && reason.contains("no longer retained"), "{reason}");
-            let first = ends.find_partition(MERCHANT, partition).unwrap().offset().to_raw().unwrap();
-            day.rewind(consumer, &topic, partition, first).await;
-        }
-    }
+    let first = |partition| ends.find_partition(MERCHANT, partition).unwrap().offset().to_raw().unwrap();
+    let reasons = day.rewind_halted(&ALL, MERCHANT, first).await;
+    assert!(reasons.iter().all(|reason| reason.contains("no longer retained")), "{reasons:#?}");
     day.recover().await;
     // a footer of a merchant that is gone for good is dropped by nothing but its time to live
     let compared = [MERCHANT_TAX, INVENTORY_DEFAULTS, SEARCH_SYNC];
@@ -69,16 +62,8 @@ async fn deleted_and_made_again_it_halts_and_begins_with_a_snapshot() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     day.sluice(&["connectors", "apply", "commerce"]).await;
     day.sluice(&["connectors", "resume", "commerce"]).await;
-    for consumer in ALL {
-        day.until_halted(consumer).await;
-    }
     day.sluice(&["connectors", "snapshot", "commerce.merchant"]).await;
-    for consumer in ALL {
-        for (topic, partition, reason) in day.halted(consumer).await {
-            assert!(topic == MERCHANT, "{topic}: {reason}");
-            day.rewind(consumer, &topic, partition, 0).await;
-        }
-    }
+    day.rewind_halted(&ALL, MERCHANT, |_| 0).await;
     day.recover().await;
     let truth = load.end().await;
     day.end(&truth).await;

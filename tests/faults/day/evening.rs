@@ -90,7 +90,7 @@ impl Day {
     }
 
     /// What the fleet has not committed, by group and partition.
-    pub(super) async fn unread(&self, consumers: &[&str]) -> BTreeMap<String, i64> {
+    pub(crate) async fn unread(&self, consumers: &[&str]) -> BTreeMap<String, i64> {
         let (groups, names) = (self.groups.clone(), self.names.clone());
         let asked: Vec<_> = FLEET.into_iter().filter(|(consumer, _)| consumers.contains(consumer)).collect();
         let ask = move || {

@@ -1,5 +1,6 @@
 //! What an operator of the day does, with the command line and, where there is none for it, at the servers.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use backbone::process::Process;
@@ -81,8 +82,12 @@ impl Day {
     /// Waits until every record has been read, whatever became of it.
     pub(crate) async fn read_to_the_end(&self, consumers: &[&str]) {
         let began = Instant::now();
-        while !self.unread(consumers).await.is_empty() {
-            assert!(began.elapsed() < PATIENCE, "{}: not everything is read", self.fault);
+        loop {
+            let unread = self.unread(consumers).await;
+            if unread.is_empty() {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{}: not everything is read: {unread:#?}", self.fault);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -100,15 +105,46 @@ impl Day {
         .unwrap()
     }
 
-    /// Waits until a partition of a consumer is halted.
-    pub(crate) async fn until_halted(&self, consumer: &str) {
-        let began = Instant::now();
-        while self.halted(consumer).await.is_empty() {
-            assert!(began.elapsed() < PATIENCE, "{}: {consumer} never halted", self.fault);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    /// Waits until partitions of a topic are halted, and has each applied again from an offset on, until none is halted.
+    /// Answers why they were halted.
+    pub(crate) async fn rewind_halted(
+        &self,
+        consumers: &[&str],
+        topic: &str,
+        to: impl Fn(i32) -> i64,
+    ) -> BTreeSet<String> {
+        let mut reasons = BTreeSet::new();
+        for consumer in consumers {
+            let began = Instant::now();
+            while self.halted(consumer).await.is_empty() {
+                assert!(began.elapsed() < PATIENCE, "{}: {consumer} never halted", self.fault);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
         }
-        // the others of its partitions may still be finding out
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        loop {
+            let mut halted = Vec::new();
+            for consumer in consumers {
+                for (of, partition, reason) in self.halted(consumer).await {
+                    assert_eq!(of, topic, "{consumer} halted: {reason}");
+                    reasons.insert(reason);
+                    halted.push((consumer, partition));
+                }
+            }
+            if halted.is_empty() {
+                return reasons;
+            }
+            println!("halted: {halted:?}: {reasons:#?}");
+            for (consumer, partition) in halted {
+                self.rewind(consumer, topic, partition, to(partition)).await;
+            }
+            // others may still be finding out, and say so within a round
+            tokio::time::sleep(Duration::from_secs(7)).await;
+        }
+    }
+
+    /// How many records are parked in all.
+    pub(crate) async fn parked_by_all(&self) -> i64 {
+        sqlx::query_scalar("select count(*) from parked_change").fetch_one(&self.backbone.pool).await.unwrap()
     }
 
     /// How many records a consumer has parked.

@@ -250,12 +250,13 @@ impl<C: Consumer> Lane<C> {
         if let Some((from, seen)) = gap {
             return self.judge_gap(from, seen).await;
         }
+        // looked at before the broker is asked: records go on arriving, and would lie beyond the end that it tells
+        let received = lock(&self.inbox).fold.end.map(|(next, _)| next);
+        let next = received.unwrap_or_else(|| self.next_offset());
         let lane = self.clone();
         let asked = tokio::task::spawn_blocking(move || lane.ask_broker()).await;
         // The broker is away: who looks for the place waits for it.
         let Ok(Ok((_, first, end))) = asked else { return Err(Stop::Relocate) };
-        let received = lock(&self.inbox).fold.end.map(|(next, _)| next);
-        let next = received.unwrap_or_else(|| self.next_offset());
         if next >= 0 && (next < first || next > end) {
             return Err(Stop::Halt(format!(
                 "position {next} is not within what the topic holds ({first} to {end}): retention passed it, or the \
