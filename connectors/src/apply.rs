@@ -136,18 +136,20 @@ pub async fn apply(connect: &Connect, brokers: &Brokers, plan: &Plan) -> Result<
     wait_until_running(connect, &plan.wanted.name, PATIENCE).await
 }
 
-/// How often a connector is looked at, and how often in a row it must be seen running: just after a change, Connect
-/// still shows the tasks from before.
+/// How often a connector is looked at, and how often in a row it must be seen running or failed: just after a change,
+/// Connect still shows the tasks from before.
 const PAUSE: Duration = Duration::from_millis(500);
 const IN_A_ROW: u32 = 5;
 
 /// Waits until a connector and its tasks run, or one has failed.
 pub async fn wait_until_running(connect: &Connect, name: &str, patience: Duration) -> Result<(), ApplyError> {
     let started = tokio::time::Instant::now();
-    let mut seen_running = 0;
+    let (mut seen_running, mut seen_failed) = (0, 0);
     loop {
         let status = connect.status(name).await?;
-        if let Some(reason) = status.as_ref().and_then(crate::connect::Status::failure) {
+        let failure = status.as_ref().and_then(crate::connect::Status::failure);
+        seen_failed = if failure.is_some() { seen_failed + 1 } else { 0 };
+        if let Some(reason) = failure.filter(|_| seen_failed >= IN_A_ROW) {
             return Err(ApplyError::Failed { name: name.to_owned(), reason });
         }
         let is_waiting = status.as_ref().is_some_and(|status| {

@@ -5,6 +5,11 @@ use std::time::{Duration, Instant};
 use super::connect;
 use crate::day::{ALL, CACHE_INVALIDATION, Day, INVENTORY_DEFAULTS, MERCHANT_TAX, SEARCH_SYNC};
 
+/// Some eight megabytes of log, of a table that nobody captures.
+const BALLAST: &str = "
+    create table ballast as select md5(n::text) a, md5((-n)::text) b from generate_series(1, 80000) n;
+    drop table ballast;";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_with_changes_in_it_and_made_again() {
     let mut day = Day::begin(15, "slot lost with changes in it, slot recreated").await;
@@ -42,7 +47,7 @@ async fn a_log_that_grows_towards_its_limit_is_seen_before_the_slot_is_lost() {
     let safe = observer.value("slot_safe_wal_bytes").await;
     let began = Instant::now();
     loop {
-        day.ask_source("select pg_logical_emit_message(false, 'ballast', repeat('x', 1 << 23))").await;
+        day.ask_source(BALLAST).await;
         let now = observer.value("slot_safe_wal_bytes").await;
         if now < safe / 2.0 {
             println!("the slot was safe for {safe} bytes and is for {now}: seen");
