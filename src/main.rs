@@ -128,6 +128,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("sluice: {error:#}");
+            if operator::lacks_a_right(&error) {
+                eprintln!("sluice: this login may not: docs/operate.md says under \"Who may\" what it takes");
+            }
             let configuration = error.downcast_ref::<Invalid>().is_some();
             let code = if configuration { EXIT_CONFIGURATION } else { 1 };
             ExitCode::from(u8::try_from(code).unwrap_or(1))

@@ -324,7 +324,11 @@ fn nothing_parked(consumer: &str) -> Refused {
     Refused::Pointless(format!("nothing of this is parked; `sluice parked list {consumer}` shows what is"))
 }
 
-async fn parked(control: &PgPool, consumer: &str, aside: &Aside) -> Result<Vec<Parked>, Refused> {
+/// The parked records that are meant, in the order in which they would be released.
+///
+/// # Errors
+/// [`Refused::Pointless`] when there is none, or one of an entity's is named alone; [`Refused::Database`].
+pub async fn parked(control: &PgPool, consumer: &str, aside: &Aside) -> Result<Vec<Parked>, Refused> {
     let parked = match aside {
         Aside::Entity(entity) => parking::list(control, consumer, Some(entity)).await?,
         Aside::Id(id) => parking::find(control, consumer, *id).await?.into_iter().collect(),
