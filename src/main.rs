@@ -12,6 +12,7 @@ mod consume;
 mod demo;
 mod dev;
 mod doctor;
+mod epoch;
 mod identity;
 mod man;
 mod migrate;
@@ -79,6 +80,8 @@ enum Command {
     Reconcile(reconcile::Arguments),
     /// A new search collection, filled beside the one that is searched and put in its place; back again.
     Reindex(reindex::Arguments),
+    /// Take what a restored source writes from now on for newer than everything before.
+    Epoch(epoch::Arguments),
     /// What could not be applied: list, show, release, discard.
     Parked(parked::Arguments),
     /// What operators did: list, verify, export.
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Command::Trace(trace) => run::blocking(trace::run(&environment, &trace)),
         Command::Replay(replay) => run::blocking(replay::run(&environment, replay)),
         Command::Reconcile(reconcile) => run::blocking(reconcile::run(&environment, &reconcile)),
+        Command::Epoch(epoch) => run::blocking(epoch::run(&environment, &epoch)),
         Command::Reindex(reindex) => run::blocking(reindex::run(&environment, &reindex)),
         Command::Parked(parked) => run::blocking(parked::run(&environment, parked)),
         Command::Audit(audit) => run::blocking(audit::run(&environment, &audit)),

@@ -15,6 +15,7 @@ grant insert (id, consumer, entity, topic, partition, "offset", record_time, rec
               detail, attempts, parked_at, reason) on discarded_change to sluice_operator;
 grant insert (token, consumer, ranges, report), update (ranges, report, state, updated_at) on replay to sluice_operator;
 grant insert (alias, collection), update (collection, filled_to, fault, updated_at), delete on reindex to sluice_operator;
+grant insert (topic, partition, from_offset, epoch, reason) on epoch to sluice_operator;
 grant insert on audit to sluice_operator;
 
 -- The fleet itself, and whoever may be it: a restored copy is written as it was.
