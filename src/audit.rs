@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use platform::config::Environment;
-use replay::audit::{Broken, Verified, export, list, verify};
+use replay::audit::{Broken, Verified, described, export, list, verify};
 
 use crate::operator::{NEEDS_A_LOOK, Output, chain, control};
 
@@ -24,6 +24,8 @@ enum Verb {
         /// How many.
         #[arg(long, default_value_t = 20)]
         at_most: i64,
+        #[command(flatten)]
+        output: Output,
     },
     /// Read the whole chain and compare it with its head outside the database. Exit code 3 when it was altered.
     Verify {
@@ -38,8 +40,13 @@ enum Verb {
 pub(crate) async fn run(environment: &Environment, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let control = control(environment)?;
     match &arguments.verb {
-        Verb::List { consumer, at_most } => {
-            for entry in list(&control, consumer.as_deref(), *at_most).await? {
+        Verb::List { consumer, at_most, output } => {
+            let entries = list(&control, consumer.as_deref(), *at_most).await?;
+            if output.json {
+                println!("{}", entries.iter().map(described).collect::<serde_json::Value>());
+                return Ok(ExitCode::SUCCESS);
+            }
+            for entry in entries {
                 let ticket = entry.ticket.as_ref().map_or_else(String::new, |ticket| format!(" [{ticket}]"));
                 let (at, what) = (entry.at, format!("{} {} {}", entry.phase, entry.action, entry.subject));
                 println!(

@@ -12,6 +12,7 @@ mod consume;
 mod demo;
 mod dev;
 mod doctor;
+mod epoch;
 mod identity;
 mod man;
 mod migrate;
@@ -79,6 +80,8 @@ enum Command {
     Reconcile(reconcile::Arguments),
     /// A new search collection, filled beside the one that is searched and put in its place; back again.
     Reindex(reindex::Arguments),
+    /// Take what a restored source writes from now on for newer than everything before.
+    Epoch(epoch::Arguments),
     /// What could not be applied: list, show, release, discard.
     Parked(parked::Arguments),
     /// What operators did: list, verify, export.
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Command::Trace(trace) => run::blocking(trace::run(&environment, &trace)),
         Command::Replay(replay) => run::blocking(replay::run(&environment, replay)),
         Command::Reconcile(reconcile) => run::blocking(reconcile::run(&environment, &reconcile)),
+        Command::Epoch(epoch) => run::blocking(epoch::run(&environment, &epoch)),
         Command::Reindex(reindex) => run::blocking(reindex::run(&environment, &reindex)),
         Command::Parked(parked) => run::blocking(parked::run(&environment, parked)),
         Command::Audit(audit) => run::blocking(audit::run(&environment, &audit)),
@@ -128,6 +132,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("sluice: {error:#}");
+            if operator::lacks_a_right(&error) {
+                eprintln!("sluice: this login may not: docs/operate.md says under \"Who may\" what it takes");
+            }
             let configuration = error.downcast_ref::<Invalid>().is_some();
             let code = if configuration { EXIT_CONFIGURATION } else { 1 };
             ExitCode::from(u8::try_from(code).unwrap_or(1))

@@ -145,6 +145,14 @@ pub(crate) async fn plan_or_do(
     Ok(if done.complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_DONE) })
 }
 
+/// True when a database refused it for want of a right (SQLSTATE 42501).
+pub(crate) fn lacks_a_right(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<sqlx::Error>())
+        .any(|error| error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42501")))
+}
+
 /// Milliseconds since 1970 as a time a person reads.
 pub(crate) fn time_of(ms: Option<i64>) -> String {
     let known = ms.and_then(|ms| time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());

@@ -11,15 +11,16 @@ use replay::dry_run::{DryRun, dry_run};
 use replay::execute::audited;
 use replay::journal::{self, Begun, Lease};
 use replay::range::{client, resolve};
+use replay::reconcile::{look_again, reconcile};
 use replay::rerun::{Report, Rerun};
 use replay::selection::{Filter, Place};
 use replay::{Audit, Done, Operation, Plan, Range, Selection, plan};
 use runtime::{Consumer, Difference, Surroundings};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::consume::{Visit, with};
-use crate::operator::{NOT_DONE, Output, audit, control};
+use crate::operator::{NEEDS_A_LOOK, NOT_DONE, Output, audit, control};
 use crate::tools::Tools;
 
 /// Chosen changes applied again, through the consumer's own handlers and beside its live group.
@@ -43,6 +44,9 @@ enum Verb {
         /// The ticket that it belongs to, for the audit.
         #[arg(long)]
         ticket: Option<String>,
+        /// Do not compare the target with its source at the end.
+        #[arg(long)]
+        no_check: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -113,13 +117,14 @@ pub(crate) async fn run(environment: &Environment, arguments: Arguments) -> anyh
             let planning = Planning { tools: &tools, control: control(environment)?, chosen, selection };
             with(&name, &tools.ground(), planning)?.await
         }
-        Verb::Run { token, reason, ticket, output } => {
+        Verb::Run { token, reason, ticket, no_check, output } => {
             let control = control(environment)?;
             let Some((consumer, operation)) = plan::find(&control, &token).await? else {
                 anyhow::bail!("there is no plan with the token {token}; `sluice replay plan` makes one");
             };
             let audit = audit(environment, &control)?;
-            let running = Carrying { control, audit, operation, token, reason, ticket, output };
+            let (tools, check) = (&tools, !no_check);
+            let running = Carrying { tools, control, audit, operation, token, reason, ticket, check, output };
             with(&consumer, &tools.ground(), running)?.await
         }
         Verb::List { output } => {
@@ -169,7 +174,7 @@ impl Planning<'_> {
         }
         if chosen.dry_run {
             let rerun = Rerun::new(consumer, around, selection).await?;
-            show(&dry_run(&rerun, &ranges).await?, &chosen);
+            show_dry_run(&dry_run(&rerun, &ranges).await?, chosen.at_most, chosen.output);
             return Ok(ExitCode::SUCCESS);
         }
         let operation = Operation::Replay { selection, ranges, rate: chosen.rate };
@@ -185,18 +190,18 @@ impl Planning<'_> {
 }
 
 /// Prints what would change.
-fn show(dry: &DryRun, chosen: &Chosen) {
-    if chosen.output.json {
+pub(crate) fn show_dry_run(dry: &DryRun, at_most: usize, output: Output) {
+    if output.json {
         println!("{}", json!({ "report": dry.report, "differences": dry.differences }));
         return;
     }
     print_report(&dry.report);
     println!("{} rows or documents would change", dry.differences.len());
-    for difference in dry.differences.iter().take(chosen.at_most) {
+    for difference in dry.differences.iter().take(at_most) {
         print_difference(difference);
     }
-    if dry.differences.len() > chosen.at_most {
-        println!("  and {} more (--at-most, --json)", dry.differences.len() - chosen.at_most);
+    if dry.differences.len() > at_most {
+        println!("  and {} more (--at-most, --json)", dry.differences.len() - at_most);
     }
 }
 
@@ -228,25 +233,57 @@ fn print_report(report: &Report) {
     }
 }
 
-struct Carrying {
+/// What a comparison with the source said after a replay.
+enum Check {
+    /// So many rows were looked at, and all are right.
+    Right(i64),
+    /// So many, and so many of them are wrong.
+    Wrong(i64, usize),
+    /// It was not made, and why.
+    Not(String),
+}
+
+impl Check {
+    fn described(&self) -> Value {
+        match self {
+            Self::Right(looked_at) => json!({ "looked_at": looked_at, "wrong": 0 }),
+            Self::Wrong(looked_at, wrong) => json!({ "looked_at": looked_at, "wrong": wrong }),
+            Self::Not(why) => json!({ "not_made": why }),
+        }
+    }
+
+    fn sentence(&self, consumer: &str) -> String {
+        match self {
+            Self::Right(looked_at) => format!("compared with the source: {looked_at}, all right"),
+            Self::Wrong(looked_at, wrong) => format!(
+                "compared with the source: {looked_at}, of which {wrong} are wrong; `sluice reconcile {consumer}` shows them"
+            ),
+            Self::Not(why) => format!("not compared with the source: {why}"),
+        }
+    }
+}
+
+struct Carrying<'t> {
+    tools: &'t Tools<'t>,
     control: PgPool,
     audit: Audit,
     operation: Operation,
     token: String,
     reason: String,
     ticket: Option<String>,
+    check: bool,
     output: Output,
 }
 
-impl Visit for Carrying {
-    type Output = LocalBoxFuture<'static, anyhow::Result<ExitCode>>;
+impl<'t> Visit for Carrying<'t> {
+    type Output = LocalBoxFuture<'t, anyhow::Result<ExitCode>>;
 
     fn visit<C: Consumer>(self, consumer: C, around: Surroundings) -> Self::Output {
         Box::pin(async move { self.carry_out(&consumer, &around).await })
     }
 }
 
-impl Carrying {
+impl Carrying<'_> {
     async fn carry_out<C: Consumer>(self, consumer: &C, around: &Surroundings) -> anyhow::Result<ExitCode> {
         let Operation::Replay { selection, rate, .. } = self.operation.clone() else {
             anyhow::bail!("{} is no replay: it is a plan of `sluice {}`", self.token, plan::verb(&self.operation));
@@ -259,7 +296,7 @@ impl Carrying {
                 return Ok(ExitCode::from(NOT_DONE));
             }
         };
-        let rerun = Rerun::new(consumer, around, selection).await?;
+        let rerun = Rerun::new(consumer, around, selection.clone()).await?;
         let work = async {
             let report =
                 journal::run(&rerun, &self.control, &begun, rate, |left, report| self.show(left, report)).await?;
@@ -267,14 +304,46 @@ impl Carrying {
             Ok::<_, journal::JournalError>(done)
         };
         let done = audited(&self.audit, &plan, &self.reason, self.ticket.as_deref(), work).await??;
-        if self.output.json {
-            println!("{}", done.outcomes.join("\n"));
-        } else {
-            let report: Report = serde_json::from_str(&done.outcomes.concat())?;
+        let report: Report = serde_json::from_str(&done.outcomes.concat())?;
+        if !self.output.json {
             println!("done");
             print_report(&report);
         }
-        Ok(if done.complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_DONE) })
+        // it is done, whatever the check says
+        let check = if self.check {
+            self.compare(consumer, &selection).await.unwrap_or_else(|error| Check::Not(format!("{error:#}")))
+        } else {
+            Check::Not("--no-check".to_owned())
+        };
+        if self.output.json {
+            let mut report = json!(report);
+            report["check"] = check.described();
+            println!("{report}");
+        } else {
+            println!("{}", check.sentence(consumer.name()));
+        }
+        let is_wrong = matches!(check, Check::Wrong(..));
+        Ok(match done.complete {
+            false => ExitCode::from(NOT_DONE),
+            true if is_wrong => ExitCode::from(NEEDS_A_LOOK),
+            true => ExitCode::SUCCESS,
+        })
+    }
+
+    /// Compares what was replayed with the source: the entities that were named, or everything.
+    async fn compare<C: Consumer>(&self, consumer: &C, selection: &Selection) -> anyhow::Result<Check> {
+        let comparisons = consumer.comparisons(&|service| self.tools.source(service))?;
+        if comparisons.is_empty() {
+            return Ok(Check::Not("its target is no copy of a source".to_owned()));
+        }
+        let (looked_at, wrong) = if selection.entities.is_empty() {
+            let found = reconcile(&comparisons).await?;
+            (found.rows, found.wrong)
+        } else {
+            let entities = i64::try_from(selection.entities.len())?;
+            (entities, look_again(&comparisons, &selection.entities).await?)
+        };
+        Ok(if wrong.is_empty() { Check::Right(looked_at) } else { Check::Wrong(looked_at, wrong.len()) })
     }
 
     /// Takes the plan, or goes on with one that was taken and not finished.

@@ -151,7 +151,7 @@ async fn sources(environment: &Environment, arguments: &Arguments, screen: &mut 
                 if !standing.is_healthy() {
                     screen.problem(
                         &format!("connector {service} does not flow"),
-                        "sluice connectors status; sluice connectors restart --failed",
+                        &format!("sluice connectors status; sluice connectors restart {service} --failed"),
                         "ConnectorNotRunning",
                     );
                 }

@@ -4,6 +4,7 @@ use sqlx::migrate::Migrator;
 
 /// A database of the cluster, its SQL, and who may connect besides its owner (the role of the same name).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Database {
     /// Its name, which is its owner's name too.
     pub name: &'static str,
@@ -11,13 +12,15 @@ pub struct Database {
     pub captured: bool,
     /// Whether role `reader` may connect.
     pub read: bool,
+    /// Whether operators may connect, with the rights of their role: `sluice_viewer` or `sluice_operator`.
+    pub operated: bool,
     /// Whether consumers write it: it has schema `cdc`.
     pub target: bool,
 }
 
 impl Database {
     const fn plain(name: &'static str) -> Self {
-        Self { name, captured: false, read: false, target: false }
+        Self { name, captured: false, read: false, operated: false, target: false }
     }
 
     /// Looks a database up by name.
@@ -64,5 +67,5 @@ pub const DATABASES: [Database; 9] = [
     Database::plain("ledger"),
     Database::plain("outreach"),
     Database { target: true, ..Database::plain("invoice") },
-    Database::plain("backbone"),
+    Database { operated: true, ..Database::plain("backbone") },
 ];

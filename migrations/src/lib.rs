@@ -11,7 +11,7 @@ mod run;
 
 pub use apply::{Applied, fingerprint, migrate, seed};
 pub use embedded::{DATABASES, Database};
-pub use provision::{Passwords, READER, REPLICATION, provision};
+pub use provision::{OPERATOR, Passwords, READER, REPLICATION, VIEWER, provision};
 pub use run::{Report, run};
 
 /// Why databases could not be made or brought up to date.

@@ -11,6 +11,10 @@ use crate::{DATABASES, Database, Error};
 pub const REPLICATION: &str = "replication";
 /// The role that consumers read a source's aggregates with.
 pub const READER: &str = "reader";
+/// Nobody's login: an operator's own is a member of it, and may look at the control database and make plans.
+pub const VIEWER: &str = "sluice_viewer";
+/// The same for one who may carry plans out.
+pub const OPERATOR: &str = "sluice_operator";
 
 /// Held by whoever provisions a cluster, so that two processes starting together do not both create a role.
 const PROVISION_LOCK: i64 = 0x736c_7569_6365_0001;
@@ -71,6 +75,13 @@ pub async fn provision(admin: &PgConnectOptions, passwords: &Passwords) -> Resul
             made.push(format!("role {role} created"));
         }
     }
+    for group in [VIEWER, OPERATOR] {
+        if ensure_group(&mut connection, group).await? {
+            made.push(format!("role {group} created"));
+        }
+    }
+    execute_formatted(&mut connection, "grant %I to %I", &[VIEWER, OPERATOR], "an operator may what a viewer may")
+        .await?;
     for database in DATABASES {
         if ensure_database(&mut connection, database).await? {
             made.push(format!("database {} created", database.name));
@@ -95,6 +106,18 @@ async fn ensure_role(connection: &mut PgConnection, role: &str, password: &str) 
     Ok(!exists)
 }
 
+async fn ensure_group(connection: &mut PgConnection, group: &str) -> Result<bool, Error> {
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+        .bind(group)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(Error::doing("reading roles"))?;
+    if !exists {
+        execute_formatted(connection, "create role %I nologin", &[group], &format!("role {group}")).await?;
+    }
+    Ok(!exists)
+}
+
 async fn ensure_database(connection: &mut PgConnection, database: Database) -> Result<bool, Error> {
     let name = database.name;
     let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
@@ -108,7 +131,7 @@ async fn ensure_database(connection: &mut PgConnection, database: Database) -> R
         execute_formatted(connection, create, &[name, name], &doing).await?;
     }
     execute_formatted(connection, "revoke all on database %I from public", &[name], &doing).await?;
-    let guests = [(REPLICATION, database.captured), (READER, database.read)];
+    let guests = [(REPLICATION, database.captured), (READER, database.read), (VIEWER, database.operated)];
     for (role, invited) in guests {
         let statement =
             if invited { "grant connect on database %I to %I" } else { "revoke all on database %I from %I" };

@@ -18,7 +18,7 @@ use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
 pub use append::{AppendError, Audit, Note, Phase};
-pub use export::export;
+pub use export::{described, export};
 pub use heads::{Head, Heads, HeadsError};
 pub use list::list;
 pub use verify::{Broken, Verified, verify};

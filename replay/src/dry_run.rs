@@ -1,6 +1,7 @@
 //! What a replay would change, without changing it.
 
-use runtime::{Batch, Consumer, Difference, Outcome};
+use runtime::parking::Parked;
+use runtime::{Batch, Change, Consumer, Difference, Outcome};
 
 use crate::range::Range;
 use crate::rerun::{Report, Rerun, RerunError};
@@ -24,7 +25,24 @@ pub struct DryRun {
 /// # Errors
 /// When a range cannot be read, the target does not answer, or too much was chosen.
 pub async fn dry_run<C: Consumer>(rerun: &Rerun<'_, C>, ranges: &[Range]) -> Result<DryRun, RerunError> {
-    let (changes, mut report) = rerun.gather(ranges, BYTES).await?;
+    let (changes, report) = rerun.gather(ranges, BYTES).await?;
+    try_out(rerun, &changes, report).await
+}
+
+/// The same for records that are parked, as a release would apply them.
+///
+/// # Errors
+/// When the target does not answer.
+pub async fn dry_release<C: Consumer>(rerun: &Rerun<'_, C>, parked: &[Parked]) -> Result<DryRun, RerunError> {
+    let (changes, report) = rerun.gather_parked(parked).await;
+    try_out(rerun, &changes, report).await
+}
+
+async fn try_out<C: Consumer>(
+    rerun: &Rerun<'_, C>,
+    changes: &[Box<Change<C::Row>>],
+    mut report: Report,
+) -> Result<DryRun, RerunError> {
     let (mut differences, mut outcomes) = (Vec::new(), Outcome::default());
     for some in changes.chunks(ENTITIES) {
         let plans = rerun.plans(some, &mut report);

@@ -39,6 +39,9 @@ pub struct Standing {
     pub lag_records: i64,
     /// How old the last applied record is while there are any.
     pub lag_seconds: f64,
+    /// The epoch that its next records are of, as its owner knows it.
+    #[serde(default)]
+    pub epoch: i32,
 }
 
 /// The partitions of one consumer, or of all.

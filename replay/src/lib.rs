@@ -4,6 +4,7 @@ pub mod audit;
 mod brake;
 pub mod discard;
 pub mod dry_run;
+pub mod epoch;
 pub mod execute;
 pub mod fleet;
 pub mod journal;

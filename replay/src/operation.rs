@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::epoch::{self, Start};
 use crate::fleet::{Fleet, Owned, consumers};
 use crate::range::Range;
 use crate::reindex::{self, Step};
@@ -66,6 +67,11 @@ pub enum Operation {
         searched: String,
         /// What is done.
         step: Step,
+    },
+    /// Take what a source writes from now on for newer than everything before. The plan is of the service, not of a consumer.
+    Epoch {
+        /// Where it begins.
+        starts: Vec<Start>,
     },
 }
 
@@ -148,6 +154,9 @@ pub enum Refused {
 
 /// Looks at what an operation would do now. Changes nothing.
 pub async fn look(control: &PgPool, consumer: &str, operation: &Operation) -> Result<View, Refused> {
+    if let Operation::Epoch { starts } = operation {
+        return Ok(epoch::view(consumer, starts));
+    }
     let known = consumers(control).await?;
     if !known.iter().any(|name| name == consumer) {
         return Err(Refused::NoConsumer { name: consumer.to_owned(), known });
@@ -164,6 +173,7 @@ pub async fn look(control: &PgPool, consumer: &str, operation: &Operation) -> Re
         Operation::Replay { ranges, .. } => Ok(replay(ranges)),
         Operation::Repair { again, gone } => Ok(repair(again, gone)),
         Operation::Reindex { alias, searched, step } => Ok(reindex::view(consumer, alias, searched, step)),
+        Operation::Epoch { starts } => Ok(epoch::view(consumer, starts)),
         Operation::Discard(aside) => {
             let parked = parked(control, consumer, aside).await?;
             let kept = format!("{} parked records are given up; their bytes stay in discarded_change", parked.len());
@@ -324,7 +334,11 @@ fn nothing_parked(consumer: &str) -> Refused {
     Refused::Pointless(format!("nothing of this is parked; `sluice parked list {consumer}` shows what is"))
 }
 
-async fn parked(control: &PgPool, consumer: &str, aside: &Aside) -> Result<Vec<Parked>, Refused> {
+/// The parked records that are meant, in the order in which they would be released.
+///
+/// # Errors
+/// [`Refused::Pointless`] when there is none, or one of an entity's is named alone; [`Refused::Database`].
+pub async fn parked(control: &PgPool, consumer: &str, aside: &Aside) -> Result<Vec<Parked>, Refused> {
     let parked = match aside {
         Aside::Entity(entity) => parking::list(control, consumer, Some(entity)).await?,
         Aside::Id(id) => parking::find(control, consumer, *id).await?.into_iter().collect(),

@@ -138,6 +138,7 @@ pub fn verb(operation: &Operation) -> &'static str {
         Operation::Replay { .. } => "replay",
         Operation::Repair { .. } => "repair",
         Operation::Reindex { .. } => "reindex",
+        Operation::Epoch { .. } => "epoch",
     }
 }
 

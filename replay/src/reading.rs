@@ -124,18 +124,22 @@ pub(crate) struct Reader<C: Consumer> {
 }
 
 impl<C: Consumer> Reader<C> {
+    /// How records of a partition become changes; none when the consumer does not read the topic.
+    pub(crate) fn reading(&self, topic: &str, partition: i32, parked: Arc<ParkedKeys>) -> Option<Reading<C::Row>> {
+        Some(Reading {
+            topic: self.topics.get(topic)?.clone(),
+            partition,
+            epochs: self.epochs.of_partition(topic, partition),
+            inherit: C::inherit,
+            registry: self.registry.clone(),
+            parked,
+        })
+    }
+
     /// Reads a range chunk by chunk on a thread of its own. The channel holds one chunk: reading waits for applying.
     pub(crate) fn read(&self, range: Range) -> mpsc::Receiver<Result<Chunk<C::Row>, ReadError>> {
         let (sender, chunks) = mpsc::channel(1);
-        let Some(topic) = self.topics.get(range.topic.as_str()) else { return chunks };
-        let reading = Reading {
-            topic: topic.clone(),
-            partition: range.partition,
-            epochs: self.epochs.of_partition(&range.topic, range.partition),
-            inherit: C::inherit,
-            registry: self.registry.clone(),
-            parked: self.parked.clone(),
-        };
+        let Some(reading) = self.reading(&range.topic, range.partition, self.parked.clone()) else { return chunks };
         let chooser = Chooser { selection: self.selection.clone(), handle: Handle::current(), unknown: HashMap::new() };
         let client = self.client.clone();
         tokio::task::spawn_blocking(move || {

@@ -12,7 +12,9 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use runtime::epoch::Epochs;
 use runtime::fold::{Fold, Poison};
+use runtime::inbox::Incoming;
 use runtime::parked_keys::ParkedKeys;
+use runtime::parking::Parked;
 use runtime::verdict::Verdict;
 use runtime::{Batch, Change, Consumer, Decision, Fault, Outcome, Planned, Surroundings, parking};
 use serde::{Deserialize, Serialize};
@@ -286,6 +288,27 @@ impl<'r, C: Consumer> Rerun<'r, C> {
             }
         }
         Ok((std::mem::take(&mut gathered.changes).into_ordered(), report))
+    }
+
+    /// The last change of each entity among records that are parked, as they are read now.
+    pub(crate) async fn gather_parked(&self, parked: &[Parked]) -> (Gathered<C::Row>, Report) {
+        let (mut fold, mut report, mut unknown) = (Fold::default(), Report::default(), HashMap::new());
+        for Parked { record, .. } in parked {
+            report.add(Report { read: 1, chosen: 1, ..Report::default() });
+            let at = &record.coordinates;
+            let Some(reading) = self.reader.reading(&at.topic, at.partition, Arc::default()) else {
+                report.set_aside(format!("{at}: {} reads no such topic", self.consumer.name()));
+                continue;
+            };
+            let own = || record.clone();
+            while let Err(id) = reading.read(&mut fold, &Incoming::of(record, &own), &unknown) {
+                if let Err(error) = self.reader.registry.schema(id).await {
+                    unknown.insert(id, error.to_string());
+                }
+            }
+        }
+        report_poison(&fold.poison, &mut report);
+        (std::mem::take(&mut fold.changes).into_ordered(), report)
     }
 
     /// The plans of gathered changes.

@@ -4,4 +4,5 @@ mod broker;
 mod connect;
 mod schema;
 mod slot;
+mod source;
 mod topic;

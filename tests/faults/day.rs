@@ -156,6 +156,18 @@ impl Day {
         self.variables.insert(name.to_owned(), value.into());
     }
 
+    /// Commerce's database is in the cluster at this port of this machine.
+    pub(crate) fn move_source(&mut self, port: u16) {
+        for name in ["COMMERCE__APP_ENV_DB_URL", "COMMERCE_READER__APP_ENV_DB_URL"] {
+            let mut moved: url::Url = setting(name).parse().unwrap();
+            moved.set_port(Some(port)).unwrap();
+            self.set(name, moved);
+        }
+        self.set("COMMERCE__APP_ENV_POSTGRES_PORT", port.to_string());
+        let commerce = &self.variables["COMMERCE__APP_ENV_DB_URL"];
+        self.commerce = sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(commerce).unwrap();
+    }
+
     /// How often a fault comes in a day of this length: so often in a short one.
     pub(crate) fn rounds(&self, in_a_short_one: u64) -> u64 {
         in_a_short_one * (self.events / 10_000).max(1)

@@ -4,6 +4,7 @@
 mod alerts;
 mod boundaries;
 mod caches;
+mod golden;
 mod inventory_defaults;
 mod merchant_tax;
 mod observe;

@@ -6,6 +6,8 @@ use backbone::process::Process;
 use backbone::source::{self, Merchants};
 use backbone::{eventually, source::commerce};
 use serde_json::Value;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 use crate::merchant_tax::tax_info;
@@ -43,6 +45,11 @@ impl Stage {
         Process::run(arguments, &self.variables()).await
     }
 
+    /// The operator is this person from now on.
+    fn log_in(&mut self, person: &PgConnectOptions) {
+        self.variables.push(("APP_ENV_OPERATOR_DB_URL".to_owned(), person.to_url_lossy().to_string()));
+    }
+
     /// Plans, and answers the token.
     pub(crate) async fn plan(&self, arguments: &[&str]) -> String {
         let (code, said) = self.sluice(&[arguments, &["--json"]].concat()).await;
@@ -52,7 +59,7 @@ impl Stage {
     }
 
     /// Plans, and carries the plan out.
-    async fn carry_out(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn carry_out(&self, arguments: &[&str]) -> String {
         let token = self.plan(arguments).await;
         let (code, said) = self.sluice(&[arguments, &["--execute", &token, "--reason", "a test"]].concat()).await;
         assert_eq!(code, 0, "{said}");
@@ -124,6 +131,38 @@ async fn a_consumer_is_paused_resumed_and_rewound_by_plans_and_leaves_an_audit()
     let (code, said) = stage.sluice(&["audit", "verify"]).await;
     assert_eq!((code, said.contains("entry 2 was edited")), (3, true), "{said}");
     consumer.kill().await;
+}
+
+#[tokio::test]
+async fn who_may_look_plans_and_who_may_operate_does_it_under_their_own_name() {
+    let mut stage = Stage::set().await;
+    let parked = "insert into parked_change (consumer, entity, topic, partition, \"offset\", record_time, record_key,
+            record_value, record_headers, cause, detail, attempts)
+        values ('merchant-tax', 'commerce.public.merchant/7', 'commerce.public.merchant', 0, 1, now(), 'k', 'v', '[]',
+            'refused', 'no', 1);
+        insert into started_partition (consumer, topic, partition) values ('merchant-tax', 'commerce.public.merchant', 0)";
+    sqlx::raw_sql(parked).execute(&stage.backbone.pool).await.unwrap();
+    let discard = ["parked", "discard", "merchant-tax", "commerce.public.merchant/7"];
+
+    let viewer = stage.backbone.as_member_of(migrations::VIEWER).await;
+    stage.log_in(&viewer);
+    assert!(stage.sluice(&["parked", "list", "merchant-tax"]).await.1.contains("commerce.public.merchant/7"));
+    let token = stage.plan(&discard).await;
+    let execute = [discard.as_slice(), &["--execute", &token, "--reason", "a test"]].concat();
+    assert_eq!(stage.sluice(&execute).await.0, 1, "a viewer does nothing");
+    let left: (i64, i64) = sqlx::query_as("select (select count(*) from parked_change), (select count(*) from audit)")
+        .fetch_one(&stage.backbone.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, (1, 0), "nothing half done");
+
+    let operator = stage.backbone.as_member_of(migrations::OPERATOR).await;
+    stage.log_in(&operator);
+    let (code, said) = stage.sluice(&execute).await;
+    assert_eq!(code, 0, "a plan that one made another carries out: {said}");
+    let (_, entries) = stage.sluice(&["audit", "list", "--json"]).await;
+    assert_eq!(entries.matches(operator.get_username()).count(), 2, "{entries}");
+    assert_eq!(stage.sluice(&["audit", "verify"]).await.0, 0);
 }
 
 #[tokio::test]

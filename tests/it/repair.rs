@@ -56,6 +56,37 @@ async fn an_entity_is_traced_from_its_row_over_its_records_to_its_target() {
 }
 
 #[tokio::test]
+async fn what_is_parked_is_read_tried_and_then_released() {
+    let (stage, commerce) = (Stage::set().await, commerce());
+    let id = source::id();
+    let (entity, name) = (format!("{TOPIC}/{id}"), "Bún Chả Hết Hạn");
+    let forbid = "alter table tax_info add constraint unwanted check (name <> 'Bún Chả Hết Hạn')";
+    sqlx::raw_sql(forbid).execute(&stage.invoice.pool).await.unwrap();
+    let consumer = Process::start(&["consume", "merchant-tax"], &stage.variables());
+    source::insert(&commerce, id, name, None).await;
+    let list = async || json(&stage.sluice(&["parked", "list", "merchant-tax", "--json"]).await.1);
+    eventually("the parked record", 1, async || list().await.as_array().unwrap().len()).await;
+    let number = list().await[0]["id"].to_string();
+    let show = ["parked", "show", "merchant-tax", &number];
+    let shown = json(&stage.sluice(&[show.as_slice(), &["--json"]].concat()).await.1);
+    assert_eq!(shown["decoded"]["value"]["datum"]["after"]["name"], name);
+    assert_eq!(shown["decoded"]["key"]["datum"]["id"], id);
+    let (code, read) = stage.sluice(&show).await;
+    assert!(code == 0 && read.contains(name), "{read}");
+
+    sqlx::raw_sql("alter table tax_info drop constraint unwanted").execute(&stage.invoice.pool).await.unwrap();
+    let release = ["parked", "release", "merchant-tax", entity.as_str()];
+    let tried = json(&stage.sluice(&[release.as_slice(), &["--dry-run", "--json"]].concat()).await.1);
+    assert_eq!(tried["report"]["outcomes"]["applied"], 1, "{tried}");
+    assert_eq!(tried["differences"][0]["after"]["content"]["name"], name, "{tried}");
+    assert_eq!(tax_info(&stage.invoice.pool, &[id]).await, Merchants::new(), "nothing was changed");
+
+    stage.carry_out(&release).await;
+    eventually("the release", named(id, name), async || tax_info(&stage.invoice.pool, &[id]).await).await;
+    consumer.kill().await;
+}
+
+#[tokio::test]
 async fn a_dry_run_shows_what_a_replay_would_change_and_the_replay_changes_it_once() {
     let (stage, commerce) = (Stage::set().await, commerce());
     let ids = [source::id(), source::id()];
@@ -88,6 +119,7 @@ async fn a_dry_run_shows_what_a_replay_would_change_and_the_replay_changes_it_on
     let (code, said) = stage.sluice(&run).await;
     assert_eq!(code, 0, "{said}");
     assert_eq!(json(&said)["chosen"], 2);
+    assert_eq!(json(&said)["check"], serde_json::json!({ "looked_at": 2, "wrong": 0 }));
     assert_eq!(tax_info(&stage.invoice.pool, &ids).await, right);
     let (code, _) = stage.sluice(&run).await;
     assert_eq!(code, 1, "a replay that is done is not run again");

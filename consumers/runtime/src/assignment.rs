@@ -89,18 +89,12 @@ impl<C: Consumer> Assignment<C> {
 
 impl<C: Consumer> Assignment<C> {
     /// Gives partitions up and takes them anew, without the group: librdkafka has stopped reading them, and begins again only
-    /// so. Called by the polling thread. Where the assignment can be changed as a whole only, all are taken anew.
+    /// so, or they are to be read by other epochs. Called by the polling thread. Where the assignment can be changed as a whole only, all are taken anew.
     pub(crate) fn take_again(&self, kafka: &BaseConsumer<Self>, lanes: &[Arc<Lane<C>>]) {
         let mut partitions = TopicPartitionList::new();
-        let all;
-        let lanes = match kafka.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => lanes,
-            _ => {
-                all = self.worker.lanes();
-                &all
-            }
-        };
-        for lane in lanes {
+        let all = self.worker.lanes();
+        let is_cooperative = matches!(kafka.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        for lane in if is_cooperative { lanes } else { &all } {
             partitions.add_partition(&lane.topic, lane.partition);
         }
         tracing::warn!(consumer = self.worker.name(), partitions = names(&partitions), "partitions are taken anew");

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use platform::metric;
 
 use crate::consumer::Consumer;
+use crate::epoch::Epochs;
 use crate::lane::{Lane, Order, Ordered, State};
 use crate::parking;
 use crate::worker::Worker;
@@ -104,12 +105,27 @@ async fn round<C: Consumer>(worker: &Arc<Worker<C>>, id: &str, given: &Arc<Mutex
         );
         finish(&worker.control, command.id, id, &outcome).await?;
     }
+    learn_epochs(worker).await?;
     worker.parked.begin_refresh();
     let parked = parking::entities(&worker.control, worker.name()).await?;
     worker.parked.finish_refresh(parked);
     #[expect(clippy::cast_precision_loss, reason = "a gauge; far below 2^53")]
     metrics::gauge!(metric::CONSUMER_PARKED_ENTITIES, "consumer" => worker.name()).set(worker.parked.len() as f64);
     report(worker, id).await
+}
+
+/// Takes over the epochs that an operator declared since. Partitions that they are of are taken anew: a lane reads by one set.
+async fn learn_epochs<C: Consumer>(worker: &Arc<Worker<C>>) -> sqlx::Result<()> {
+    let topics: Vec<String> = worker.topics.keys().map(ToString::to_string).collect();
+    let epochs = Epochs::read(&worker.control, &topics).await?;
+    let mut outdated = worker.lanes();
+    outdated.retain(|lane| *lane.epochs() != epochs.of_partition(&lane.topic, lane.partition));
+    *worker.epochs.write().unwrap_or_else(PoisonError::into_inner) = epochs;
+    if !outdated.is_empty() {
+        tracing::info!(consumer = worker.name(), partitions = outdated.len(), "an epoch was declared");
+        worker.outdated.lock().unwrap_or_else(PoisonError::into_inner).extend(outdated);
+    }
+    Ok(())
 }
 
 /// Gives an order to its partition, once, and writes the outcome when it comes. A partition that is revoked first leaves
@@ -233,7 +249,7 @@ async fn report<C: Consumer>(worker: &Arc<Worker<C>>, id: &str) -> sqlx::Result<
             json!({
                 "topic": &*lane.topic, "partition": lane.partition, "state": state.to_string(), "reason": reason,
                 "next_offset": lane.next_offset(), "end_offset": lane.end_offset(),
-                "lag_records": lag_records, "lag_seconds": lag_seconds,
+                "lag_records": lag_records, "lag_seconds": lag_seconds, "epoch": lane.epochs().last(),
             })
         })
         .collect();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{PgExecutor, Row as _};
 
 /// The epochs that operators declared for the topics of one consumer. No row means epoch 0.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Epochs {
     /// By topic and partition: (from offset, epoch), ascending.
     starts: HashMap<(String, i32), Vec<(i64, i32)>>,
@@ -45,10 +45,16 @@ impl Epochs {
 }
 
 /// The epochs of one partition.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct PartitionEpochs(Vec<(i64, i32)>);
 
 impl PartitionEpochs {
+    /// The epoch of what comes next.
+    #[must_use]
+    pub fn last(&self) -> i32 {
+        self.0.last().map_or(0, |(_, epoch)| *epoch)
+    }
+
     /// The epoch of the record at `offset`.
     #[must_use]
     pub fn at(&self, offset: i64) -> i32 {

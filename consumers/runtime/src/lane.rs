@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::consumer::Consumer;
+use crate::epoch::PartitionEpochs;
 use crate::frontier::Mark;
 use crate::inbox::{Inbox, Incoming, Phase, Reading, Received};
 use crate::poll::Move;
@@ -400,6 +401,11 @@ impl<C: Consumer> Lane<C> {
     pub(crate) fn suspect(&self) {
         self.suspect.store(true, Ordering::Relaxed);
         self.wake.notify_one();
+    }
+
+    /// The epochs that it reads by.
+    pub(crate) fn epochs(&self) -> &PartitionEpochs {
+        &self.reading.epochs
     }
 
     pub(crate) fn close(&self) {

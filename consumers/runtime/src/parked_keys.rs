@@ -18,6 +18,8 @@ struct Keys {
     all: HashSet<String>,
     /// Inserted since the last refresh began: the control database may not have known them when it was read.
     recent: HashSet<String>,
+    /// Removed since then: it may still have known them.
+    gone: HashSet<String>,
 }
 
 impl ParkedKeys {
@@ -32,6 +34,7 @@ impl ParkedKeys {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.all.insert(entity.text());
         keys.recent.insert(entity.text());
+        keys.gone.remove(&entity.text());
         self.any.store(true, Ordering::Release);
     }
 
@@ -40,17 +43,21 @@ impl ParkedKeys {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.all.remove(entity);
         keys.recent.remove(entity);
+        keys.gone.insert(entity.to_owned());
         self.any.store(!keys.all.is_empty(), Ordering::Release);
     }
 
     /// Announces that the control database is about to be read.
     pub fn begin_refresh(&self) {
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).recent.clear();
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.recent.clear();
+        keys.gone.clear();
     }
 
-    /// Takes over what the control database said, and keeps what was inserted since [`ParkedKeys::begin_refresh`].
+    /// Takes over what the control database said, but for what was inserted and removed since [`ParkedKeys::begin_refresh`].
     pub fn finish_refresh(&self, mut entities: HashSet<String>) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        entities.retain(|entity| !keys.gone.contains(entity));
         entities.extend(keys.recent.iter().cloned());
         self.any.store(!entities.is_empty(), Ordering::Release);
         keys.all = entities;
@@ -69,6 +76,8 @@ impl ParkedKeys {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entity(key: &str) -> EntityKey {
@@ -84,6 +93,79 @@ mod tests {
         keys.finish_refresh(HashSet::from(["t/old".to_owned()]));
         assert!(keys.contains(&entity("new")) && keys.contains(&entity("old")));
         assert!(!keys.contains(&entity("released")));
+    }
+
+    /// What happens to a worker's parked entities, one step at a time.
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Park(u8),
+        Release(u8),
+        /// Another worker's.
+        ParkElsewhere(u8),
+        ReleaseElsewhere(u8),
+        /// The refresh goes one step on: it begins, reads the database, takes over what it read.
+        Refresh,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            (0..3u8).prop_map(Step::Park),
+            (0..3u8).prop_map(Step::Release),
+            (3..5u8).prop_map(Step::ParkElsewhere),
+            (3..5u8).prop_map(Step::ReleaseElsewhere),
+            Just(Step::Refresh),
+            Just(Step::Refresh),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    proptest! {
+        /// The database is the truth: of this worker's own entities memory never differs from it, whatever a refresh read
+        /// and however late; of others it does until the next whole refresh.
+        #[test]
+        fn memory_is_what_the_database_holds_through_any_interleaving(steps in steps()) {
+            let keys = ParkedKeys::default();
+            let mut database: HashSet<String> = HashSet::new();
+            // none; begun; read
+            let mut refresh: Option<Option<HashSet<String>>> = None;
+            let text = |number: u8| entity(&number.to_string()).text();
+            for step in steps {
+                match step {
+                    Step::Park(number) => {
+                        keys.insert(&entity(&number.to_string()));
+                        database.insert(text(number));
+                    }
+                    Step::Release(number) => {
+                        if database.remove(&text(number)) {
+                            keys.remove(&text(number));
+                        }
+                    }
+                    Step::ParkElsewhere(number) => drop(database.insert(text(number))),
+                    Step::ReleaseElsewhere(number) => drop(database.remove(&text(number))),
+                    Step::Refresh => {
+                        refresh = match refresh {
+                            None => {
+                                keys.begin_refresh();
+                                Some(None)
+                            }
+                            Some(None) => Some(Some(database.clone())),
+                            Some(Some(read)) => {
+                                keys.finish_refresh(read);
+                                None
+                            }
+                        };
+                    }
+                }
+                for number in 0..3 {
+                    let is_parked = database.contains(&text(number));
+                    prop_assert_eq!(keys.contains(&entity(&number.to_string())), is_parked, "{} after {:?}", number, step);
+                }
+            }
+            keys.begin_refresh();
+            keys.finish_refresh(database.clone());
+            prop_assert_eq!(keys.len(), database.len());
+            prop_assert_eq!(keys.is_empty(), database.is_empty());
+        }
     }
 
     #[test]

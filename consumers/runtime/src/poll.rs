@@ -58,17 +58,18 @@ pub(crate) fn run<C: Consumer>(
     let mut committed = Instant::now();
     while !stop.is_cancelled() {
         waiting.extend(requests.try_iter().map(|request| Waiting { request, since: Instant::now() }));
-        let mut refused = Vec::new();
+        let mut anew = std::mem::take(&mut *worker.outdated.lock().unwrap_or_else(PoisonError::into_inner));
+        anew.retain(|lane| !lane.is_closing());
         waiting.retain_mut(|Waiting { request, since }| {
             let is_done = carry_out(&kafka, request);
             let is_refused = !is_done && since.elapsed() > REFUSED_FOR;
             if is_refused {
-                refused.push(request.lane.clone());
+                anew.push(request.lane.clone());
             }
             !is_done && !is_refused
         });
-        if !refused.is_empty() {
-            kafka.context().take_again(&kafka, &refused);
+        if !anew.is_empty() {
+            kafka.context().take_again(&kafka, &anew);
         }
         match kafka.poll(PATIENCE) {
             Some(Ok(message)) => deliver(worker, &message),

@@ -60,6 +60,8 @@ pub(crate) struct Worker<C: Consumer> {
     pub(crate) topics: HashMap<Arc<str>, Arc<Topic<C::Row>>>,
     pub(crate) epochs: RwLock<Epochs>,
     pub(crate) lanes: RwLock<Lanes<C>>,
+    /// Partitions to be taken anew by the polling thread, because they read by epochs of before.
+    pub(crate) outdated: Mutex<Vec<Arc<Lane<C>>>>,
     pub(crate) moves: mpsc::Sender<Move<C>>,
     pub(crate) runtime: Handle,
     /// Something happened that an operator wants to see, or wants done: the control round does not wait.
@@ -178,6 +180,7 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
         control: around.control,
         topics,
         lanes: RwLock::default(),
+        outdated: Mutex::default(),
         moves,
         runtime: Handle::current(),
         news: Notify::new(),

@@ -124,3 +124,45 @@ async fn replication_beats_and_signals_and_is_refused_elsewhere() {
         assert!(error.to_string().contains("permission denied"), "{forbidden}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_viewer_makes_plans_and_an_operator_carries_them_out_and_neither_does_more() {
+    let viewer = rights_of(migrations::VIEWER, "backbone").await;
+    assert!(viewer.iter().all(|right| right.starts_with("select ")), "{viewer:?}");
+    assert!(viewer.contains("select parked_change") && viewer.contains("select frontier"));
+    let operator: BTreeSet<String> =
+        rights_of(migrations::OPERATOR, "backbone").await.difference(&viewer).cloned().collect();
+    // what is written column by column is no right on the whole table
+    assert_eq!(operator, set(&["delete parked_change", "delete reindex", "insert audit"]));
+}
+
+#[tokio::test]
+async fn nobody_writes_under_another_name() {
+    let database = bed::database("backbone").await;
+    let mut person = database.as_member_of(migrations::OPERATOR).await.connect().await.unwrap();
+    for (statement, refused) in [
+        (
+            "insert into command (consumer, verb, arguments, reason, issued_by) values ('c', 'pause', '{}', 'r', 'anna')",
+            "permission denied for table command",
+        ),
+        (
+            "insert into audit values (1, now(), 'anna', 'pause', 'before', 's', '{}', 'r', null, '', '')",
+            "the audit takes no entry of anna",
+        ),
+        ("update audit set operator = 'anna'", "permission denied for table audit"),
+        ("delete from audit", "permission denied for table audit"),
+        ("update plan set arguments = '{}'", "permission denied for table plan"),
+        ("delete from command", "permission denied for table command"),
+        ("alter table audit disable trigger all", "must be owner of table audit"),
+    ] {
+        let error = person.execute(statement).await.unwrap_err().to_string();
+        assert!(error.contains(refused), "{statement}: {error}");
+    }
+    person
+        .execute("insert into plan (token, consumer, verb, arguments, facts) values ('t', 'c', 'v', '{}', '{}')")
+        .await
+        .unwrap();
+    let stolen = person.execute("update plan set used_by = 'anna', used_at = now()").await.unwrap_err().to_string();
+    assert!(stolen.contains("a plan is used by"), "{stolen}");
+    person.execute("update plan set used_by = session_user, used_at = now()").await.unwrap();
+}

@@ -2,9 +2,9 @@
 
 use platform::sealing::Key;
 use replay::audit::{Heads, verify};
+use replay::fleet::Fleet;
 use replay::operation::{Aside, Which};
 use replay::plan::{make, take};
-use replay::fleet::Fleet;
 use replay::{Audit, Operation, Refused, Spent, execute};
 use serde_json::json;
 use url::Url;

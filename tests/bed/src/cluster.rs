@@ -82,6 +82,12 @@ impl Cluster {
         options.to_url_lossy().to_string()
     }
 
+    /// Its port at 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of a database, as the administrator.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
@@ -111,6 +117,30 @@ impl Cluster {
         stop.args(["stop", "-w", "-t", &PATIENCE.as_secs().to_string(), "-m", mode, "-D"]).arg(self.data());
         succeed(stop).await;
         server.wait().await.expect("a child is waited for");
+    }
+
+    /// Keeps a copy of its data, as a backup of the files: slots and log positions too. It must be stopped.
+    ///
+    /// # Panics
+    /// When it runs, or the copy fails.
+    pub async fn back_up(&self) {
+        self.copy(&self.data(), &self.folder.join("backup")).await;
+    }
+
+    /// Goes back to the copy that [`Cluster::back_up`] kept. It must be stopped.
+    ///
+    /// # Panics
+    /// When it runs, or there is no copy.
+    pub async fn restore(&self) {
+        self.copy(&self.folder.join("backup"), &self.data()).await;
+    }
+
+    async fn copy(&self, from: &Path, to: &Path) {
+        assert!(self.server.is_none(), "the cluster runs");
+        std::fs::remove_dir_all(to).ok();
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(from).arg(to);
+        succeed(copy).await;
     }
 
     /// Starts it again, on the same data and port, and waits until it answers.

@@ -29,6 +29,19 @@ impl Database {
         self.admin.clone().database(&self.name)
     }
 
+    /// How a login of one's own connects to it: made now, a member of `group`, and dropped when the cluster is.
+    ///
+    /// # Panics
+    /// When the cluster refuses.
+    pub async fn as_member_of(&self, group: &str) -> PgConnectOptions {
+        let name = crate::unique("person");
+        let password = format!("{:032x}", rand::random::<u128>());
+        let mut connection = self.admin.clone().connect().await.expect("the stack's Postgres answers");
+        execute(&mut connection, &format!("create role {name} login password '{password}' in role {group}")).await;
+        connection.close().await.ok();
+        self.admin.clone().database(&self.name).username(&name).password(&password)
+    }
+
     /// How another role of the stack (`replication`, `reader`, another service) connects to it.
     #[must_use]
     pub fn as_role(&self, role: &str) -> PgConnectOptions {
@@ -50,7 +63,12 @@ pub async fn database(service: &str) -> Database {
     execute(&mut connection, &statement).await;
     // A copy does not take the rights along.
     execute(&mut connection, &format!("revoke all on database {name} from public")).await;
-    for (role, invited) in [("replication", kind.captured), ("reader", kind.read)] {
+    let guests = [
+        (migrations::REPLICATION, kind.captured),
+        (migrations::READER, kind.read),
+        (migrations::VIEWER, kind.operated),
+    ];
+    for (role, invited) in guests {
         if invited {
             execute(&mut connection, &format!("grant connect on database {name} to {role}")).await;
         }

@@ -22,9 +22,14 @@ async fn ask(method: reqwest::Method, path: &str) {
     panic!("Connect did not do {method} {path}");
 }
 
+/// Stops the connector.
+pub(super) async fn stop() {
+    ask(reqwest::Method::PUT, "/stop").await;
+}
+
 /// Stops the connector and lets it forget where it was: it begins with a snapshot of every table.
 pub(super) async fn forget_offsets() {
-    ask(reqwest::Method::PUT, "/stop").await;
+    stop().await;
     ask(reqwest::Method::DELETE, "/offsets").await;
 }
 
