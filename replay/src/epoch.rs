@@ -46,9 +46,12 @@ pub async fn next(control: &PgPool, client: &ClientConfig, topics: Vec<String>) 
 
 pub(crate) fn view(service: &str, starts: &[Start]) -> View {
     let epoch = starts.first().map_or(0, |start| start.epoch);
-    let mut summary =
-        vec![format!("what {service} writes from now on is of epoch {epoch}, and newer than everything of the epochs before:")];
-    summary.extend(starts.iter().map(|Start { topic, partition, from, .. }| format!("  {topic}[{partition}] from {from} on")));
+    let mut summary = vec![format!(
+        "what {service} writes from now on is of epoch {epoch}, and newer than everything of the epochs before:"
+    )];
+    summary.extend(
+        starts.iter().map(|Start { topic, partition, from, .. }| format!("  {topic}[{partition}] from {from} on")),
+    );
     summary.push("its connector must stay stopped until every worker knows of it".to_owned());
     View { facts: json!(starts), summary, commands: Vec::new() }
 }
@@ -67,11 +70,13 @@ pub async fn declare(control: &PgPool, starts: &[Start], reason: &str) -> sqlx::
     loop {
         let ignorant = ignorant(&Fleet::read(control, None).await?, starts);
         if ignorant.is_empty() {
-            let done = format!("epoch {} begins; every worker that runs knows of it", starts.first().map_or(0, |s| s.epoch));
+            let done =
+                format!("epoch {} begins; every worker that runs knows of it", starts.first().map_or(0, |s| s.epoch));
             return Ok(Done { outcomes: vec![done], complete: true });
         }
         if began.elapsed() > KNOWN_WITHIN {
-            let mut outcomes = vec!["declared, and not known to these; stop them before the connector goes on".to_owned()];
+            let mut outcomes =
+                vec!["declared, and not known to these; stop them before the connector goes on".to_owned()];
             outcomes.extend(ignorant);
             return Ok(Done { outcomes, complete: false });
         }

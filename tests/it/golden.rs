@@ -144,7 +144,8 @@ async fn a_discard_and_its_audit_are_told_word_for_word() {
     let night = Night::fall().await;
     let planned = night.says(&["parked", "discard", "merchant-tax", "#3"]).await;
     let token = planned.split("--execute ").nth(1).unwrap().split(' ').next().unwrap();
-    let discard = ["parked", "discard", "merchant-tax", "#3", "--execute", token, "--reason", "a test", "--ticket", "OPS-9"];
+    let discard =
+        ["parked", "discard", "merchant-tax", "#3", "--execute", token, "--reason", "a test", "--ticket", "OPS-9"];
     let said = night.all(&[&discard, &discard, &["audit", "list"], &["audit", "verify"]]).await;
     scrubbed().bind(|| assert_snapshot!("discarded", said));
 }
