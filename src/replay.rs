@@ -322,7 +322,8 @@ impl Carrying<'_> {
         } else {
             println!("{}", check.sentence(consumer.name()));
         }
-        let is_wrong = matches!(check, Check::Wrong(..));
+        // elsewhere something may be wrong that this replay was not about
+        let is_wrong = matches!(check, Check::Wrong(..)) && !selection.entities.is_empty();
         Ok(match done.complete {
             false => ExitCode::from(NOT_DONE),
             true if is_wrong => ExitCode::from(NEEDS_A_LOOK),

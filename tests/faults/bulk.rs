@@ -82,7 +82,8 @@ async fn a_replay_beside_live_traffic() {
         let planned = day.sluice(&["replay", "plan", consumer, "--from", &from, "--json"]).await;
         let plan: serde_json::Value = serde_json::from_str(planned.lines().last().unwrap()).unwrap();
         let token = plan["token"].as_str().unwrap();
-        let said = day.sluice(&["replay", "run", token, "--reason", "a bad day", "--json"]).await;
+        // compared with the source in the evening, when other days' merchants are left out
+        let said = day.sluice(&["replay", "run", token, "--reason", "a bad day", "--no-check", "--json"]).await;
         let report: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
         assert!(report["chosen"].as_u64().unwrap() > 0, "{said}");
     }

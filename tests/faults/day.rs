@@ -133,7 +133,7 @@ impl Day {
             number,
             fault,
             seed,
-            events: number_of("SLUICE_FAULTS_EVENTS").unwrap_or(2_500),
+            events: number_of("SLUICE_FAULTS_EVENTS").unwrap_or(1_500),
             control: backbone.url.clone(),
             commerce: sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&commerce).unwrap(),
             groups: Groups { brokers, topics: TOPICS.map(str::to_owned).into() },

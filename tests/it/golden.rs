@@ -177,6 +177,7 @@ async fn the_help_is_told_word_for_word() {
             &["parked", "release", "--help"],
             &["reconcile", "--help"],
             &["reindex", "--help"],
+            &["epoch", "--help"],
             &["audit", "--help"],
         ])
         .await;

@@ -64,9 +64,13 @@ async fn what_is_parked_is_read_tried_and_then_released() {
     sqlx::raw_sql(forbid).execute(&stage.invoice.pool).await.unwrap();
     let consumer = Process::start(&["consume", "merchant-tax"], &stage.variables());
     source::insert(&commerce, id, name, None).await;
-    let list = async || json(&stage.sluice(&["parked", "list", "merchant-tax", "--json"]).await.1);
-    eventually("the parked record", 1, async || list().await.as_array().unwrap().len()).await;
-    let number = list().await[0]["id"].to_string();
+    // of other tests' merchants something may be parked here too
+    let parked = async || {
+        let all = json(&stage.sluice(&["parked", "list", "merchant-tax", "--json"]).await.1);
+        all.as_array().unwrap().iter().find(|parked| parked["entity"] == entity).map(|parked| parked["id"].to_string())
+    };
+    eventually("the parked record", true, async || parked().await.is_some()).await;
+    let number = parked().await.unwrap();
     let show = ["parked", "show", "merchant-tax", &number];
     let shown = json(&stage.sluice(&[show.as_slice(), &["--json"]].concat()).await.1);
     assert_eq!(shown["decoded"]["value"]["datum"]["after"]["name"], name);

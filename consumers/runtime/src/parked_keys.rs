@@ -29,13 +29,14 @@ impl ParkedKeys {
             && self.keys.read().unwrap_or_else(PoisonError::into_inner).all.contains(&entity.text())
     }
 
-    /// Notes that a change of this entity is being parked.
-    pub fn insert(&self, entity: &EntityKey) {
+    /// Notes that a change of this entity is being parked. True when none was before.
+    pub fn insert(&self, entity: &EntityKey) -> bool {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.all.insert(entity.text());
+        let is_first = keys.all.insert(entity.text());
         keys.recent.insert(entity.text());
         keys.gone.remove(&entity.text());
         self.any.store(true, Ordering::Release);
+        is_first
     }
 
     /// Notes that nothing of this entity is parked any more.

@@ -81,7 +81,7 @@ impl Day {
         let parked = sqlx::query_scalar(
             "select consumer || ' parked ' || coalesce(entity, 'a record') || ': ' || cause || ': ' || detail
                from parked_change
-              where entity is null or cause <> 'refused' or substring(entity from '[0-9]+$')::bigint = any($1) order by id",
+              where entity is null or cause not in ('refused', 'follows') or substring(entity from '[0-9]+$')::bigint = any($1) order by id",
         );
         let parked: Vec<String> = parked.bind(ours).fetch_all(&self.backbone.pool).await.unwrap();
         evening.parked = i64::try_from(parked.len()).unwrap();

@@ -192,9 +192,26 @@ impl<C: Consumer> Lane<C> {
     /// Parks a record in `backbone`, waiting for it while it is down: a change is parked before its offset is committed.
     pub(super) async fn park(&self, poison: &Poison) -> Result<(), Stop> {
         let Poison { record, entity, cause, detail } = poison;
-        if let Some(entity) = entity {
-            self.reading.parked.insert(entity);
+        // before it is written: what arrives meanwhile must follow it
+        let first = entity.as_ref().filter(|entity| self.reading.parked.insert(entity));
+        if let Err(stop) = self.write_parked(poison).await {
+            // it was not parked, and is read again: nothing follows it
+            first.into_iter().for_each(|entity| self.reading.parked.remove(&entity.text()));
+            return Err(stop);
         }
+        let consumer = self.worker.name();
+        metrics::counter!(metric::CONSUMER_PARKED, "consumer" => consumer, "cause" => cause.name()).increment(1);
+        if !matches!(cause, Cause::Follows | Cause::Skipped) && self.worker.parked_one() {
+            return Err(Stop::Halt(format!(
+                "more than {} records were parked and none applied; the last is {}: {detail}",
+                self.worker.settings.park_limit, record.coordinates
+            )));
+        }
+        Ok(())
+    }
+
+    async fn write_parked(&self, poison: &Poison) -> Result<(), Stop> {
+        let Poison { record, entity, cause, detail } = poison;
         let (consumer, mut backoff) = (self.worker.name(), Backoff::default());
         while let Err(error) =
             parking::park(&self.worker.control, consumer, record, entity.as_ref(), *cause, detail).await
@@ -204,13 +221,6 @@ impl<C: Consumer> Lane<C> {
                 return Err(Stop::Halt(format!("cannot park {}: {fault}", record.coordinates)));
             }
             self.retry_after(&mut backoff, None, &format!("the control database: {fault}"), false).await?;
-        }
-        metrics::counter!(metric::CONSUMER_PARKED, "consumer" => consumer, "cause" => cause.name()).increment(1);
-        if !matches!(cause, Cause::Follows | Cause::Skipped) && self.worker.parked_one() {
-            return Err(Stop::Halt(format!(
-                "more than {} records were parked and none applied; the last is {}: {detail}",
-                self.worker.settings.park_limit, record.coordinates
-            )));
         }
         Ok(())
     }
