@@ -196,7 +196,9 @@ impl<C: Consumer> Lane<C> {
         let first = entity.as_ref().filter(|entity| self.reading.parked.insert(entity));
         if let Err(stop) = self.write_parked(poison).await {
             // it was not parked, and is read again: nothing follows it
-            first.into_iter().for_each(|entity| self.reading.parked.remove(&entity.text()));
+            if let Some(entity) = first {
+                self.reading.parked.remove(&entity.text());
+            }
             return Err(stop);
         }
         let consumer = self.worker.name();
