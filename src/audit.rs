@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use platform::clock::told;
 use platform::config::Environment;
 use replay::audit::{Broken, Verified, described, export, list, verify};
 
@@ -48,7 +49,7 @@ pub(crate) async fn run(environment: &Environment, arguments: &Arguments) -> any
             }
             for entry in entries {
                 let ticket = entry.ticket.as_ref().map_or_else(String::new, |ticket| format!(" [{ticket}]"));
-                let (at, what) = (entry.at, format!("{} {} {}", entry.phase, entry.action, entry.subject));
+                let (at, what) = (told(entry.at), format!("{} {} {}", entry.phase, entry.action, entry.subject));
                 println!(
                     "{:>6} {at} {} {what}: {}{ticket}\n       {}",
                     entry.id, entry.operator, entry.reason, entry.detail

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use platform::clock::told;
 use platform::config::{Environment, Reader};
 use platform::postgres::PoolSettings;
 use platform::sealing::Key;
@@ -156,6 +157,5 @@ pub(crate) fn lacks_a_right(error: &anyhow::Error) -> bool {
 /// Milliseconds since 1970 as a time a person reads.
 pub(crate) fn time_of(ms: Option<i64>) -> String {
     let known = ms.and_then(|ms| time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok());
-    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
-    known.and_then(|time| time.format(format).ok()).unwrap_or_else(|| "-".to_owned())
+    known.map_or_else(|| "-".to_owned(), told)
 }

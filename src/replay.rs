@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Subcommand;
 use futures::future::LocalBoxFuture;
+use platform::clock::told;
 use platform::config::Environment;
 use replay::dry_run::{DryRun, dry_run};
 use replay::execute::audited;
@@ -137,7 +138,8 @@ pub(crate) async fn run(environment: &Environment, arguments: Arguments) -> anyh
             for begun in begun.iter().filter(|_| !output.json) {
                 let left: i64 = begun.ranges.iter().map(Range::records).sum();
                 let Begun { token, consumer, state, started_by, started_at, .. } = begun;
-                println!("{token} {consumer} {state}, {left} records left; begun {started_at} by {started_by}");
+                let at = told(*started_at);
+                println!("{token} {consumer} {state}, {left} records left; begun {at} by {started_by}");
                 print_report(&begun.report);
             }
             Ok(ExitCode::SUCCESS)
@@ -350,7 +352,7 @@ impl Carrying<'_> {
     /// Takes the plan, or goes on with one that was taken and not finished.
     async fn begin(&self, consumer: &str) -> anyhow::Result<Result<(Plan, Begun), replay::Spent>> {
         if let Some(begun) = journal::find(&self.control, &self.token).await? {
-            println!("going on with what was begun at {}", begun.started_at);
+            println!("going on with what was begun at {}", told(begun.started_at));
             return Ok(Ok((plan::again(&self.control, consumer, self.operation.clone(), &self.token).await?, begun)));
         }
         let plan = match plan::take(&self.control, consumer, &self.operation, &self.token).await {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use time::OffsetDateTime;
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Tells the wall-clock time in UTC. It may go back.
 pub trait Clock: Send + Sync + 'static {
@@ -16,6 +17,13 @@ pub trait Clock: Send + Sync + 'static {
         let millis = self.now().unix_timestamp_nanos() / 1_000_000;
         i64::try_from(millis).unwrap_or(i64::MAX)
     }
+}
+
+/// A time as an operator reads it, in UTC to the second: `2026-11-22 00:12:27Z`.
+#[must_use]
+pub fn told(time: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    time.to_offset(UtcOffset::UTC).format(format).unwrap_or_else(|_| time.to_string())
 }
 
 /// A clock that several parts share.
@@ -72,6 +80,12 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn a_time_is_told_the_same_way_at_every_hour_and_in_every_zone() {
+        assert_eq!(told(datetime!(2026-11-22 0:12:07.4305 UTC)), "2026-11-22 00:12:07Z");
+        assert_eq!(told(datetime!(2026-11-22 0:12:07 +7)), "2026-11-21 17:12:07Z");
+    }
 
     #[test]
     fn a_manual_clock_moves_only_when_told() {

@@ -1,5 +1,6 @@
 //! A plan: an operation, what it rests on, and the token that carries it out, once.
 
+use platform::clock::told;
 use serde_json::Value;
 use sqlx::{PgPool, Row as _};
 use time::OffsetDateTime;
@@ -29,7 +30,7 @@ pub enum Spent {
     #[error("no plan has the token `{0}`; leave --execute out to make one")]
     Unknown(String),
     /// It was used.
-    #[error("the plan was carried out before, by {by} at {at}; make a new one")]
+    #[error("the plan was carried out before, by {by} at {}; make a new one", told(*at))]
     Used {
         /// By whom.
         by: String,
