@@ -85,17 +85,19 @@ impl<C: Consumer> Assignment<C> {
         }
         tracing::info!(consumer = self.worker.name(), partitions = names(partitions), "partitions revoked");
     }
-}
 
-impl<C: Consumer> Assignment<C> {
-    /// Gives partitions up and takes them anew, without the group: librdkafka has stopped reading them, and begins again only
-    /// so, or they are to be read by other epochs. Called by the polling thread. Where the assignment can be changed as a whole only, all are taken anew.
+    /// Gives partitions up and takes them anew, without the group: librdkafka has stopped reading them and begins again only
+    /// so, or they are to be read by other epochs. Where the assignment can be changed as a whole only, all are taken
+    /// anew. Called by the polling thread.
     pub(crate) fn take_again(&self, kafka: &BaseConsumer<Self>, lanes: &[Arc<Lane<C>>]) {
         let mut partitions = TopicPartitionList::new();
         let all = self.worker.lanes();
         let is_cooperative = matches!(kafka.rebalance_protocol(), RebalanceProtocol::Cooperative);
         for lane in if is_cooperative { lanes } else { &all } {
-            partitions.add_partition(&lane.topic, lane.partition);
+            // one may be asked for twice while the thread was busy
+            if partitions.find_partition(&lane.topic, lane.partition).is_none() {
+                partitions.add_partition(&lane.topic, lane.partition);
+            }
         }
         tracing::warn!(consumer = self.worker.name(), partitions = names(&partitions), "partitions are taken anew");
         self.revoke(kafka, &partitions);

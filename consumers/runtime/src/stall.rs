@@ -1,7 +1,7 @@
-//! Notices a partition that stands still although the broker has more: librdkafka was seen to read nothing more of a
-//! partition of which a new leader once said that a position is not to be had. What no error tells is found by looking: a
-//! partition that received nothing for a while is compared with its end, twice, and takes its place again when it stood
-//! still between.
+//! Notices a partition that stands still away from its end: librdkafka was seen to read nothing more of a partition of
+//! which a new leader once said that a position is not to be had, and to say nothing of a topic that was deleted and made
+//! again. What no error tells is found by looking: a partition that received nothing for a while is compared with its end,
+//! twice, and looks for its place when it stood still between.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,14 +28,14 @@ struct Watch {
     next: i64,
     /// When it was last seen to move, or was helped.
     since: Instant,
-    /// The broker had more when it was last asked.
-    behind: bool,
+    /// The broker's end was another place when it was last asked.
+    away: bool,
     patience: Duration,
 }
 
 impl Watch {
     fn new(next: i64, now: Instant) -> Self {
-        Self { next, since: now, behind: false, patience: PATIENCE }
+        Self { next, since: now, away: false, patience: PATIENCE }
     }
 
     /// True when the partition's end is worth asking for.
@@ -46,18 +46,19 @@ impl Watch {
         now.saturating_duration_since(self.since) >= self.patience
     }
 
-    /// The broker said where the partition ends. True when it stands still: it had more before, and received none of it.
+    /// The broker said where the partition ends. True when it stands still: the broker had more before and none of it came,
+    /// or ended before this place, and does so still.
     fn is_stuck(&mut self, end: i64, now: Instant) -> bool {
-        let had_more = self.behind;
-        self.behind = end > self.next;
-        if !self.behind {
+        let was_away = self.away;
+        self.away = end != self.next;
+        if !self.away {
             self.since = now;
             return false;
         }
-        if had_more {
-            *self = Self { since: now, behind: false, patience: (self.patience * 2).min(LONGEST), ..*self };
+        if was_away {
+            *self = Self { since: now, away: false, patience: (self.patience * 2).min(LONGEST), ..*self };
         }
-        had_more
+        was_away
     }
 }
 
@@ -137,6 +138,14 @@ mod tests {
         assert!(watch.is_still(5, asked));
         assert!(!watch.is_stuck(6, asked), "the broker has more, and may have had it for a moment only");
         assert!(!watch.is_still(6, later(5, asked)), "it came");
+    }
+
+    #[test]
+    fn a_topic_that_ends_before_the_place_was_made_again() {
+        let began = Instant::now();
+        let mut watch = Watch::new(5, began);
+        assert!(!watch.is_stuck(0, later(20, began)), "a new leader may not have caught up yet");
+        assert!(watch.is_stuck(2, later(25, began)));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod backlog;
 mod delivery;
+mod items;
 mod orders;
 mod outage;
 mod parking;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 
-use crate::stage::{Stage, Switches};
+use crate::items::Switches;
+use crate::stage::Stage;
 
 /// What a target's triggers note of a position that goes down.
 const WATCH: &str = "
