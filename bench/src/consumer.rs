@@ -12,7 +12,7 @@ use runtime::preview::Trial;
 use runtime::{
     Batch, Change, Consumer, Decision, EntityKey, Fault, Outcome, Preview, Rows, Settings, Surroundings, Topic,
 };
-use schemas::{Registry, Row as _};
+use schemas::{Position, Registry, Row as _};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -58,8 +58,8 @@ impl Consumer for Variants {
         vec![topic.named(&self.topic)]
     }
 
-    fn inherit(variant: &mut Variant, earlier: Variant) {
-        variant.inherit(earlier);
+    fn inherit(variant: &mut Variant, earlier: Variant, at: Position) {
+        variant.inherit(earlier, at);
     }
 
     fn home(&self) -> &PgPool {

@@ -1,8 +1,8 @@
 //! The row of the lab's table, and what the target is to hold of it.
 
 use runtime::{Change, Decision, Effect};
-use schemas::Field;
 use schemas::row::Id;
+use schemas::{Field, Position};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -33,12 +33,12 @@ impl schemas::Row for Variant {
     const TOPIC: &'static str = "bench.public.variant";
     type Key = Id;
 
-    fn inherit(&mut self, earlier: Self) {
-        self.sku.inherit(earlier.sku);
-        self.name.inherit(earlier.name);
-        self.tax_code.inherit(earlier.tax_code);
-        self.barcode.inherit(earlier.barcode);
-        self.attributes.inherit(earlier.attributes);
+    fn inherit(&mut self, earlier: Self, at: Position) {
+        self.sku.inherit(earlier.sku, at);
+        self.name.inherit(earlier.name, at);
+        self.tax_code.inherit(earlier.tax_code, at);
+        self.barcode.inherit(earlier.barcode, at);
+        self.attributes.inherit(earlier.attributes, at);
     }
 
     fn unchanged(&self) -> Vec<&'static str> {

@@ -11,6 +11,8 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::position::Position;
+
 /// What Debezium writes for an unchanged text, json or jsonb value (`unavailable.value.placeholder`, at its default so
 /// that readers in other languages find what Debezium's manual says).
 pub const PLACEHOLDER: &str = "__debezium_unavailable_value";
@@ -20,36 +22,63 @@ pub const PLACEHOLDER: &str = "__debezium_unavailable_value";
 pub enum Field<T> {
     /// The column's value after the change.
     Value(T),
+    /// The change did not touch the column, and an earlier one, at this position, carried it. A change between the two that
+    /// comes late may still have another value for it.
+    Earlier(T, Position),
     /// The change did not touch the column and Postgres did not log it: what the target has is still right.
     Unchanged,
 }
 
 impl<T> Field<T> {
-    /// The value, when the change carries it.
+    /// The value, when this change or an earlier one carries it.
     pub fn value(&self) -> Option<&T> {
         match self {
-            Self::Value(value) => Some(value),
+            Self::Value(value) | Self::Earlier(value, _) => Some(value),
             Self::Unchanged => None,
         }
     }
 
-    /// The value itself, when the change carries it.
+    /// The value itself, when this change or an earlier one carries it.
     pub fn into_value(self) -> Option<T> {
         match self {
-            Self::Value(value) => Some(value),
+            Self::Value(value) | Self::Earlier(value, _) => Some(value),
             Self::Unchanged => None,
         }
     }
 
-    /// True when the change does not carry the column.
+    /// True when neither the change nor an earlier one carries the column.
     pub fn is_unchanged(&self) -> bool {
         matches!(self, Self::Unchanged)
     }
 
-    /// Takes the value of an earlier change of the same row when this one does not carry it.
-    pub fn inherit(&mut self, earlier: Self) {
-        if self.is_unchanged() {
-            *self = earlier;
+    /// True when the change itself carries the column.
+    pub fn is_carried(&self) -> bool {
+        matches!(self, Self::Value(_))
+    }
+
+    /// Where the value was carried, when that was before the change.
+    pub fn earlier(&self) -> Option<Position> {
+        match self {
+            Self::Earlier(_, at) => Some(*at),
+            Self::Value(_) | Self::Unchanged => None,
+        }
+    }
+
+    /// Takes the value of an earlier change of the same row, which is at `at`, when this one does not carry it and has none
+    /// that is newer than that.
+    pub fn inherit(&mut self, earlier: Self, at: Position) {
+        let (value, at) = match earlier {
+            Self::Value(value) => (value, at),
+            Self::Earlier(value, at) => (value, at),
+            Self::Unchanged => return,
+        };
+        let is_newer = match self {
+            Self::Value(_) => false,
+            Self::Earlier(_, has) => at > *has,
+            Self::Unchanged => true,
+        };
+        if is_newer {
+            *self = Self::Earlier(value, at);
         }
     }
 
@@ -57,6 +86,7 @@ impl<T> Field<T> {
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
         match self {
             Self::Value(value) => Field::Value(change(value)),
+            Self::Earlier(value, at) => Field::Earlier(change(value), at),
             Self::Unchanged => Field::Unchanged,
         }
     }
@@ -180,9 +210,17 @@ mod tests {
 
     #[test]
     fn an_unchanged_field_inherits_and_a_value_does_not() {
+        let at = |lsn| Position { epoch: 0, commit_lsn: lsn, lsn };
         let mut field = Field::Unchanged;
-        field.inherit(Field::Value(1));
-        field.inherit(Field::Value(2));
-        assert_eq!(field, Field::Value(1));
+        field.inherit(Field::Unchanged, at(6));
+        assert!(field.is_unchanged());
+        field.inherit(Field::Value(1), at(5));
+        field.inherit(Field::Value(2), at(3));
+        assert_eq!(field, Field::Earlier(1, at(5)), "the newest of the earlier ones");
+        field.inherit(Field::Earlier(3, at(6)), at(9));
+        assert_eq!((field.earlier(), field.into_value()), (Some(at(6)), Some(3)));
+        let mut carried = Field::Value(1);
+        carried.inherit(Field::Value(2), at(9));
+        assert_eq!(carried, Field::Value(1));
     }
 }

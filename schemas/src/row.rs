@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::position::Position;
+
 /// A captured table's row as consumers read it.
 pub trait Row: DeserializeOwned + Clone + Send + Sync + 'static {
     /// The service that owns the table: the first part of the topic.
@@ -14,8 +16,8 @@ pub trait Row: DeserializeOwned + Clone + Send + Sync + 'static {
     /// The record's key.
     type Key: DeserializeOwned + Send + Sync + 'static;
 
-    /// Fills what this change does not carry from an earlier change of the same row.
-    fn inherit(&mut self, earlier: Self);
+    /// Fills what this change does not carry from an earlier change of the same row, which is at `at`.
+    fn inherit(&mut self, earlier: Self, at: Position);
 
     /// The columns that this change does not carry. The target's own values of them must stay.
     fn unchanged(&self) -> Vec<&'static str>;
@@ -42,9 +44,11 @@ macro_rules! row {
             const TOPIC: &'static str = concat!($service, ".", $table);
             type Key = $crate::row::Id;
 
-            fn inherit(&mut self, earlier: Self) {
+            fn inherit(&mut self, earlier: Self, at: $crate::position::Position) {
+                // a row without such columns inherits nothing
+                let _ = at;
                 let Self { $($field,)* .. } = earlier;
-                $(self.$field.inherit($field);)*
+                $(self.$field.inherit($field, at);)*
             }
 
             fn unchanged(&self) -> Vec<&'static str> {

@@ -89,8 +89,8 @@ async fn an_untouched_long_text_is_unchanged_and_not_text() {
     assert_eq!(rows[2].description, Field::Unchanged);
     assert_eq!(rows[2].unchanged(), ["description"]);
     let mut folded = rows[2].clone();
-    folded.inherit(rows[1].clone());
-    assert_eq!((folded.description, folded.version), (rows[1].description.clone(), 3));
+    folded.inherit(rows[1].clone(), Position::default());
+    assert_eq!((folded.description.value(), folded.version), (rows[1].description.value(), 3));
     assert!(changes.iter().all(|change| change.envelope.as_ref().unwrap().before.is_none()));
 }
 

@@ -7,12 +7,12 @@ mod decide;
 use platform::cache_key;
 use platform::redis::Cache;
 use runtime::{Batch, Change, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Topic};
-use schemas::Row as _;
 use schemas::commerce::category::Category;
 use schemas::commerce::merchant::Merchant;
 use schemas::commerce::product::Product;
 use schemas::identity::policy::Policy;
 use schemas::identity::role::Role;
+use schemas::{Position, Row as _};
 use sqlx::PgPool;
 
 pub use decide::{Plan, Seen};
@@ -56,7 +56,7 @@ impl Consumer for CacheInvalidation {
     }
 
     /// Nothing to complete: an id is in every change.
-    fn inherit(_: &mut Seen, _: Seen) {}
+    fn inherit(_: &mut Seen, _: Seen, _: Position) {}
 
     fn home(&self) -> &PgPool {
         &self.backbone

@@ -12,9 +12,9 @@ use runtime::{
     Batch, Change, Comparison, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Projection, Rows, Sources,
     Topic, held,
 };
-use schemas::Row as _;
 use schemas::commerce::merchant::Merchant;
 use schemas::commerce::variant::Variant;
+use schemas::{Position, Row as _};
 use sqlx::PgPool;
 
 pub use decide::{Plan, Seen};
@@ -55,7 +55,7 @@ impl Consumer for InventoryDefaults {
     }
 
     /// Nothing to complete: ids and times are in every change, only large texts can be left out of the log.
-    fn inherit(_: &mut Seen, _: Seen) {}
+    fn inherit(_: &mut Seen, _: Seen, _: Position) {}
 
     fn home(&self) -> &PgPool {
         &self.inventory

@@ -1,8 +1,8 @@
 //! What a merchant's change means for its tax info. Pure.
 
 use runtime::{Change, Decision, Effect};
-use schemas::Field;
 use schemas::commerce::merchant::Merchant;
+use schemas::{Field, Position};
 use time::OffsetDateTime;
 
 /// What the target is to hold for one merchant.
@@ -17,7 +17,8 @@ pub enum Plan {
     },
 }
 
-/// A row of `tax_info`. A field that the change does not carry keeps what the target has.
+/// A row of `tax_info`: what a change makes of it, or what stands there. A field that the change does not carry keeps what
+/// the target has.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the columns of tax_info, explained in migrations/invoice")]
 pub struct TaxInfo {
@@ -39,6 +40,15 @@ pub struct TaxInfo {
 }
 
 impl TaxInfo {
+    /// True when every column is of this change.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let Self { name, tax_name, tax_address, address_line, email, phone, .. } = self;
+        name.is_carried()
+            && address_line.is_carried()
+            && [tax_name, tax_address, email, phone].into_iter().all(Field::is_carried)
+    }
+
     /// True when some column must keep what the target has.
     #[must_use]
     pub fn is_partial(&self) -> bool {
@@ -46,6 +56,31 @@ impl TaxInfo {
         name.is_unchanged()
             || address_line.is_unchanged()
             || [tax_name, tax_address, email, phone].into_iter().any(Field::is_unchanged)
+    }
+
+    /// Takes what this does not carry from a row that is older, as of `at`.
+    pub(crate) fn inherit(&mut self, older: Self, at: Position) {
+        let Self { name, tax_name, tax_address, address_line, email, phone, .. } = older;
+        self.name.inherit(name, at);
+        self.tax_name.inherit(tax_name, at);
+        self.tax_address.inherit(tax_address, at);
+        self.address_line.inherit(address_line, at);
+        self.email.inherit(email, at);
+        self.phone.inherit(phone, at);
+    }
+
+    /// The columns whose value an earlier change carried, and where that stands.
+    pub(crate) fn earlier(&self) -> impl Iterator<Item = (&'static str, Position)> {
+        let Self { name, tax_name, tax_address, address_line, email, phone, .. } = self;
+        let columns = [
+            ("name", name.earlier()),
+            ("tax_name", tax_name.earlier()),
+            ("tax_address", tax_address.earlier()),
+            ("address_line", address_line.earlier()),
+            ("email", email.earlier()),
+            ("phone", phone.earlier()),
+        ];
+        columns.into_iter().filter_map(|(column, at)| Some((column, at?)))
     }
 }
 
@@ -82,7 +117,6 @@ fn tax_info(merchant: &Merchant, update: bool) -> TaxInfo {
 #[cfg(test)]
 mod tests {
     use runtime::{Coordinates, EntityKey};
-    use schemas::Position;
 
     use super::*;
 

@@ -2,15 +2,17 @@
 #![doc = include_str!("../README.md")]
 
 mod apply;
+mod complete;
 mod decide;
 mod projection;
+mod upsert;
 
 use runtime::preview::Trial;
 use runtime::{
     Batch, Change, Comparison, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Rows, Sources, Topic, held,
 };
-use schemas::Row as _;
 use schemas::commerce::merchant::Merchant;
+use schemas::{Position, Row as _};
 use sqlx::PgPool;
 
 pub use decide::{Plan, TaxInfo};
@@ -47,8 +49,8 @@ impl Consumer for MerchantTax {
         vec![Topic::of::<Merchant>(|merchant| merchant, |merchant| merchant.deleted_at.is_some())]
     }
 
-    fn inherit(merchant: &mut Merchant, earlier: Merchant) {
-        merchant.inherit(earlier);
+    fn inherit(merchant: &mut Merchant, earlier: Merchant, at: Position) {
+        merchant.inherit(earlier, at);
     }
 
     fn home(&self) -> &PgPool {

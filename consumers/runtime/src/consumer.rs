@@ -26,8 +26,9 @@ pub trait Consumer: Send + Sync + 'static {
     /// The topics it reads.
     fn topics(&self) -> Vec<Topic<Self::Row>>;
 
-    /// Completes a newer row by an older one of the same entity: fields that the newer change does not carry.
-    fn inherit(row: &mut Self::Row, earlier: Self::Row);
+    /// Completes a newer row by an older one of the same entity, which is at `at`: fields that the newer change does not
+    /// carry.
+    fn inherit(row: &mut Self::Row, earlier: Self::Row, at: Position);
 
     /// The database with the `cdc` schema that remembers how far this consumer is: its target, or `backbone` where the
     /// target is not a Postgres database.

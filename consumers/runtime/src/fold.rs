@@ -8,6 +8,7 @@ use crate::change::{Change, Effect, EntityKey};
 use crate::frontier::Fingerprint;
 use crate::parking::Cause;
 use crate::record::Record;
+use schemas::Position;
 
 /// A record that parks instead of being applied.
 #[derive(Debug, Clone)]
@@ -137,6 +138,9 @@ impl<R> Changes<R> {
     }
 }
 
+/// Completes a newer row by an older one, which is at this position.
+pub type Inherit<R> = fn(&mut R, R, Position);
+
 impl<R> Fold<R> {
     /// True when nothing was read.
     #[must_use]
@@ -156,23 +160,25 @@ impl<R> Fold<R> {
 
     /// Folds a change in. `inherit` completes a newer row by an older one; `bytes` is about what the row takes.
     ///
-    /// The newer position wins, not the later record: a topic may hold old events after new ones.
-    pub fn push(&mut self, mut change: Change<R>, bytes: usize, inherit: fn(&mut R, R)) {
+    /// The newer position wins, not the later record: a topic may hold old events after new ones. An older one may carry
+    /// what the newer one does not.
+    pub fn push(&mut self, mut change: Change<R>, bytes: usize, inherit: Inherit<R>) {
         let Some(ByEntity(mut kept)) = self.changes.0.take(&change.entity) else {
             self.changes.0.insert(ByEntity(Box::new(change)));
             self.bytes += bytes + ENTITY_BYTES;
             return;
         };
         self.folded += 1;
-        if change.position >= kept.position {
-            let earlier = std::mem::replace(&mut kept.effect, Effect::Delete);
-            if let (Effect::Upsert { row, update }, Effect::Upsert { row: earlier, update: was_update }) =
-                (&mut change.effect, earlier)
-            {
-                inherit(row, earlier);
-                *update &= was_update;
-            }
-            *kept = change;
+        let is_newer = change.position >= kept.position;
+        if is_newer {
+            std::mem::swap(&mut *kept, &mut change);
+        }
+        let at = change.position;
+        if let (Effect::Upsert { row, update }, Effect::Upsert { row: earlier, update: was_update }) =
+            (&mut kept.effect, change.effect)
+        {
+            inherit(row, earlier, at);
+            *update &= was_update || !is_newer;
         }
         self.changes.0.insert(ByEntity(kept));
     }
@@ -199,12 +205,11 @@ mod tests {
     use crate::change::Coordinates;
     use proptest::prelude::*;
     use schemas::Field;
-    use schemas::position::Position;
 
     type TestRow = (Field<String>, i64);
 
-    fn inherit(row: &mut TestRow, earlier: TestRow) {
-        row.0.inherit(earlier.0);
+    fn inherit(row: &mut TestRow, earlier: TestRow, at: Position) {
+        row.0.inherit(earlier.0, at);
     }
 
     fn change(key: &str, lsn: u64, effect: Effect<TestRow>) -> Change<TestRow> {
@@ -247,7 +252,8 @@ mod tests {
     fn an_unchanged_field_inherits_the_earlier_value() {
         let fold =
             fold_of([change("1", 1, upsert(Field::Value("long"), 1)), change("1", 2, upsert(Field::Unchanged, 2))]);
-        assert_eq!(fold.changes.iter().next().unwrap().effect, upsert(Field::Value("long"), 2));
+        let earlier = Field::Earlier("long", Position { epoch: 0, commit_lsn: 1, lsn: 1 });
+        assert_eq!(fold.changes.iter().next().unwrap().effect, upsert(earlier, 2));
     }
 
     #[test]
@@ -268,6 +274,21 @@ mod tests {
     }
 
     proptest! {
+        /// In whatever order changes of a row arrive that may lack a column, the column has the newest value that any of
+        /// them carries.
+        #[test]
+        fn a_column_has_the_newest_value_that_was_carried(changes in proptest::collection::btree_map(0..50u64, any::<bool>(), 1..12).prop_map(|all| all.into_iter().collect::<Vec<_>>()).prop_shuffle()) {
+            let fold = fold_of(changes.iter().map(|&(lsn, is_carried)| {
+                let text = if is_carried { Field::Value(lsn.to_string()) } else { Field::Unchanged };
+                change("1", lsn, Effect::Upsert { row: (text, 0), update: true })
+            }));
+            let newest = changes.iter().filter(|(_, is_carried)| *is_carried).map(|(lsn, _)| lsn.to_string()).max_by_key(|lsn| lsn.parse::<u64>().unwrap());
+            let folded = fold.changes.iter().next().unwrap();
+            let Effect::Upsert { row: (text, _), .. } = &folded.effect else { panic!("nothing was deleted") };
+            prop_assert_eq!(text.value(), newest.as_ref());
+            prop_assert_eq!(text.is_carried(), newest.is_some_and(|lsn| lsn == folded.position.lsn.to_string()));
+        }
+
         /// Whatever arrives, the fold holds for each entity the change with the greatest position, as a model that
         /// applies them one by one under the guard would.
         #[test]

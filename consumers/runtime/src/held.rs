@@ -38,7 +38,7 @@ fn as_text<S: serde::Serializer>(position: &Option<Position>, serializer: S) -> 
 }
 
 /// The guard's columns: shown as a position, never as content.
-const GUARD: [&str; 3] = ["cdc_epoch", "cdc_commit_lsn", "cdc_lsn"];
+const GUARD: [&str; 4] = ["cdc_epoch", "cdc_commit_lsn", "cdc_lsn", "cdc_kept"];
 
 impl Held {
     /// A guarded row, read as `to_jsonb`.

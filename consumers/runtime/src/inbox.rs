@@ -8,7 +8,7 @@ use schemas::registry::Registry;
 use crate::budget::{Budget, Share};
 use crate::change::{Coordinates, EntityKey};
 use crate::epoch::PartitionEpochs;
-use crate::fold::{Fold, Poison};
+use crate::fold::{Fold, Inherit, Poison};
 use crate::frontier::Fingerprint;
 use crate::parked_keys::ParkedKeys;
 use crate::parking::Cause;
@@ -88,7 +88,7 @@ pub struct Reading<R> {
     /// The partition's epochs.
     pub epochs: PartitionEpochs,
     /// Completes a newer row by an older one.
-    pub inherit: fn(&mut R, R),
+    pub inherit: Inherit<R>,
     /// Schemas by id.
     pub registry: Arc<Registry>,
     /// Entities whose changes must park.
@@ -293,6 +293,7 @@ impl<R: 'static> Inbox<R> {
 mod tests {
     use super::*;
     use crate::epoch::Epochs;
+    use schemas::Position;
 
     #[derive(Debug, Clone, serde::Deserialize)]
     struct Nothing {}
@@ -302,7 +303,7 @@ mod tests {
         const TABLE: &'static str = "public.nothing";
         const TOPIC: &'static str = "test.public.nothing";
         type Key = i64;
-        fn inherit(&mut self, _: Self) {}
+        fn inherit(&mut self, _: Self, _: Position) {}
         fn unchanged(&self) -> Vec<&'static str> {
             Vec::new()
         }
@@ -313,7 +314,7 @@ mod tests {
         let topic = Topic::of::<Nothing>(|row| row, |_| false);
         let epochs = Epochs::default().of_partition(topic.name(), 0);
         let (topic, registry, parked) = (Arc::new(topic), Arc::new(registry), Arc::default());
-        Reading { topic, partition: 0, epochs, inherit: |_, _| {}, registry, parked }
+        Reading { topic, partition: 0, epochs, inherit: |_, _, _| {}, registry, parked }
     }
 
     /// A record without a key: it is taken, and set aside.

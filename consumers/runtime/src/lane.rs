@@ -8,6 +8,7 @@ mod order;
 mod pause;
 mod place;
 mod progress;
+mod release;
 mod salvage;
 mod state;
 

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use runtime::{
     Batch, Change, Comparison, Consumer, Decision, EntityKey, Fault, Held, Outcome, Preview, Sources, Topic,
 };
+use schemas::Position;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
@@ -110,7 +111,7 @@ impl Consumer for SearchSync {
     }
 
     /// Nothing to complete: ids and versions are in every change.
-    fn inherit(_: &mut Touch, _: Touch) {}
+    fn inherit(_: &mut Touch, _: Touch, _: Position) {}
 
     fn home(&self) -> &PgPool {
         &self.0.backbone

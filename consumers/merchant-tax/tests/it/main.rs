@@ -100,6 +100,41 @@ async fn a_change_that_lacks_a_column_is_late_rather_than_refused_once_the_merch
     assert!(consumer.apply(&rename(4)).await.is_err(), "newer than the removal, and there is nothing to complete");
 }
 
+/// A change that carries this address.
+fn moves(lsn: u64, address: &str) -> Batch<Plan> {
+    let mut batch = keep(lsn);
+    if let Plan::Keep(info) = &mut batch.plans[0].plan {
+        info.tax_address = Field::Value(Some(address.to_owned()));
+    }
+    batch
+}
+
+#[tokio::test]
+async fn what_a_newer_change_did_not_carry_comes_late_and_is_written_and_nothing_else_of_it() {
+    let database = bed::database("invoice").await;
+    let consumer = MerchantTax::new(database.pool.clone());
+    let row = async || -> (String, Option<String>, i64, Option<String>) {
+        let statement = "select name, tax_address, cdc_lsn, cdc_kept::text from tax_info";
+        sqlx::query_as(statement).fetch_one(&database.pool).await.unwrap()
+    };
+    consumer.apply(&moves(1, "first")).await.unwrap();
+    consumer.apply(&rename(5)).await.unwrap();
+    let kept = |lsn: u64| Some(format!(r#"{{"tax_address": [0, {lsn}, {lsn}]}}"#));
+    assert_eq!(row().await, ("Quán 5".to_owned(), Some("first".to_owned()), 5, kept(1)));
+    // the key had moved to another partition: what lies between the two comes after both
+    assert_eq!(consumer.apply(&moves(3, "third")).await.unwrap().entities(Outcome::APPLIED), 1);
+    assert_eq!(row().await, ("Quán 5".to_owned(), Some("third".to_owned()), 5, kept(3)));
+    for late in [moves(2, "second"), moves(3, "third"), rename(4)] {
+        assert_eq!(consumer.apply(&late).await.unwrap().entities(Outcome::SUPERSEDED), 1);
+    }
+    // again, as after a rewind
+    consumer.apply(&rename(5)).await.unwrap();
+    assert_eq!(row().await, ("Quán 5".to_owned(), Some("third".to_owned()), 5, kept(3)));
+    consumer.apply(&moves(6, "sixth")).await.unwrap();
+    assert_eq!(row().await, ("Quán 6".to_owned(), Some("sixth".to_owned()), 6, None));
+    assert_eq!(consumer.apply(&moves(4, "fourth")).await.unwrap().entities(Outcome::SUPERSEDED), 1);
+}
+
 #[tokio::test]
 async fn an_older_removal_of_a_newer_row_leaves_nothing_behind() {
     let database = bed::database("invoice").await;

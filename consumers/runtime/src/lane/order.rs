@@ -1,7 +1,7 @@
 //! What an operator orders of a partition: its own task carries it out, between two folds or while the partition is
 //! halted, so that nothing of the partition is under way meanwhile.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::{Lane, Pause, Stop, lock};
-use crate::change::{Change, EntityKey};
-use crate::consumer::{Batch, Consumer, Decision, Planned};
+use crate::change::EntityKey;
+use crate::consumer::Consumer;
 use crate::fold::Poison;
 use crate::frontier::Mark;
 use crate::inbox::Phase;
-use crate::parking::{self, Cause, Parked};
+use crate::parking::Cause;
 use crate::record::Record;
 use crate::topic::{self, NotAChange};
 use crate::verdict::{Fault, Verdict};
@@ -172,7 +172,7 @@ impl<C: Consumer> Lane<C> {
     }
 
     /// The entity of a record, where its key can be decoded.
-    async fn entity_of(&self, record: &Record) -> Result<Option<EntityKey>, Stop> {
+    pub(super) async fn entity_of(&self, record: &Record) -> Result<Option<EntityKey>, Stop> {
         let mut unknown = HashMap::new();
         loop {
             match topic::entity(self.reading.topic.name(), record.key.as_deref(), &self.worker.registry) {
@@ -181,106 +181,6 @@ impl<C: Consumer> Lane<C> {
                     self.fetch_schema(id, &mut unknown).await?;
                 }
                 Err(_) => return Ok(None),
-            }
-        }
-    }
-
-    /// Applies what is parked of an entity, oldest first, each with a transaction of its own; stops at the first that is
-    /// refused again.
-    async fn release(self: &Arc<Self>, entity: Option<String>, id: Option<i64>) -> Result<String, Refusal> {
-        let (control, name) = (&self.worker.control, self.worker.name());
-        let mut released = 0_u64;
-        loop {
-            let parked = match (&entity, id) {
-                (Some(entity), None) => parking::list(control, name, Some(entity)).await?,
-                (None, Some(id)) => parking::find(control, name, id).await?.into_iter().collect(),
-                _ => return Err(refused("a release names an entity, or the id of a record without one".to_owned())),
-            };
-            if parked.is_empty() {
-                if let Some(entity) = &entity {
-                    self.reading.parked.remove(entity);
-                }
-                return Ok(format!("released {released}"));
-            }
-            for parked in VecDeque::from(parked) {
-                if let Err(why) = self.release_one(&parked).await? {
-                    parking::note_attempt(control, parked.id, &why).await?;
-                    return Err(refused(format!(
-                        "released {released}, then {} was refused: {why}",
-                        parked.record.coordinates
-                    )));
-                }
-                parking::remove(control, parked.id).await?;
-                released += 1;
-            }
-        }
-    }
-
-    /// Releases one entity after the other. What is refused again stays, and keeps nothing of others from going on.
-    async fn release_all(self: &Arc<Self>, cause: Option<&str>) -> Result<String, Refusal> {
-        let (control, name) = (&self.worker.control, self.worker.name());
-        let (mut released, mut refusals) = (0_u64, Vec::new());
-        for (entity, id) in parking::newest_at(control, name, &self.topic, self.partition, cause).await? {
-            let id = entity.is_none().then_some(id);
-            match self.release(entity, id).await {
-                Ok(_) => released += 1,
-                Err(Refusal::Refused(why)) => refusals.push(why),
-                Err(stop) => return Err(stop),
-            }
-        }
-        match refusals.first() {
-            None => Ok(format!("released {released} entities")),
-            Some(why) => Err(refused(format!(
-                "released {released} entities; {} were refused again and stay parked, the first because: {why}",
-                refusals.len()
-            ))),
-        }
-    }
-
-    /// Applies one parked record; the inner error says why it is refused.
-    async fn release_one(&self, parked: &Parked) -> Result<Result<(), String>, Stop> {
-        let record = &parked.record;
-        let Some(value) = &record.value else { return Ok(Ok(())) };
-        if record.coordinates.topic != self.topic {
-            return Ok(Err(format!("it is of topic {}, not of {}", record.coordinates.topic, self.topic)));
-        }
-        let Some(entity) = self.entity_of(record).await? else {
-            return Ok(Err("its key cannot be decoded".to_owned()));
-        };
-        let change = match self.change_of(entity, record, value).await? {
-            Ok(change) => change,
-            Err(why) => return Ok(Err(why.to_string())),
-        };
-        let plan = match self.worker.consumer.decide(&change) {
-            Decision::Skip(_) => return Ok(Ok(())),
-            Decision::Park(why) => return Ok(Err(why)),
-            Decision::Apply(plan) => plan,
-        };
-        let Change { entity, position, coordinates, .. } = change;
-        let plans = vec![Planned { entity, position, coordinates, plan }];
-        let applied = self.apply_batch(&Batch { consumer: self.worker.name(), plans, mark: None }).await?;
-        Ok(applied.map(drop).map_err(|fault| fault.to_string()))
-    }
-
-    async fn change_of(
-        &self,
-        entity: EntityKey,
-        record: &Record,
-        value: &[u8],
-    ) -> Result<Result<Change<C::Row>, NotAChange>, Stop> {
-        let coordinates = &record.coordinates;
-        let epoch = {
-            let epochs = self.worker.epochs.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            epochs.of_partition(&coordinates.topic, coordinates.partition).at(coordinates.offset)
-        };
-        let mut unknown = HashMap::new();
-        loop {
-            let (topic, registry) = (&self.reading.topic, &self.worker.registry);
-            match topic::change(topic, entity.clone(), coordinates.clone(), value, epoch, registry) {
-                Err(NotAChange::SchemaNeeded(id)) if !unknown.contains_key(&id) => {
-                    self.fetch_schema(id, &mut unknown).await?;
-                }
-                other => return Ok(other),
             }
         }
     }
@@ -315,14 +215,14 @@ impl<C: Consumer> Lane<C> {
 }
 
 /// Why an order was not carried out.
-enum Refusal {
+pub(super) enum Refusal {
     /// It cannot be, and why.
     Refused(String),
     /// The partition is revoked, or halts.
     Stop(Stop),
 }
 
-fn refused(why: String) -> Refusal {
+pub(super) fn refused(why: String) -> Refusal {
     Refusal::Refused(why)
 }
 

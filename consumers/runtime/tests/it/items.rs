@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use runtime::guard::{self, Guarded};
 use runtime::{Batch, Change, Consumer, Decision, Effect, Fault, Outcome, Topic, frontier};
-use schemas::{Field, Row as _};
+use schemas::{Field, Position, Row as _};
 use serde::Deserialize;
 use sqlx::PgPool;
 
@@ -39,8 +39,8 @@ impl schemas::Row for Item {
     const TOPIC: &'static str = "test.public.item";
     type Key = i64;
 
-    fn inherit(&mut self, earlier: Self) {
-        self.name.inherit(earlier.name);
+    fn inherit(&mut self, earlier: Self, at: Position) {
+        self.name.inherit(earlier.name, at);
     }
 
     fn unchanged(&self) -> Vec<&'static str> {
@@ -84,8 +84,8 @@ impl Consumer for Items {
         vec![Topic::of::<Item>(|item| item, |item| item.gone).named(&self.topic)]
     }
 
-    fn inherit(row: &mut Item, earlier: Item) {
-        row.inherit(earlier);
+    fn inherit(row: &mut Item, earlier: Item, at: Position) {
+        row.inherit(earlier, at);
     }
 
     fn home(&self) -> &PgPool {
@@ -95,11 +95,11 @@ impl Consumer for Items {
     fn decide(&self, change: &Change<Item>) -> Decision<Option<String>> {
         match &change.effect {
             Effect::Delete => Decision::Apply(None),
-            Effect::Upsert { row, .. } => match &row.name {
-                Field::Value(name) if name == "park" => Decision::Park("the decision refuses it".into()),
-                Field::Value(name) if name == "skip" => Decision::Skip("skipped"),
-                Field::Value(name) => Decision::Apply(Some(name.clone())),
-                Field::Unchanged => Decision::Park("no name".into()),
+            Effect::Upsert { row, .. } => match row.name.value().map(String::as_str) {
+                Some("park") => Decision::Park("the decision refuses it".into()),
+                Some("skip") => Decision::Skip("skipped"),
+                Some(name) => Decision::Apply(Some(name.to_owned())),
+                None => Decision::Park("no name".into()),
             },
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use schemas::field::PLACEHOLDER;
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -110,6 +111,22 @@ async fn a_release_applies_in_order_and_later_changes_go_their_way_again() {
     stage.send(1, 6, Some("live")).await;
     stage.expect(&[(1, "live")]).await;
     stage.expect_parked(&[(Some("2"), 1, "refused")]).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_applies_in_the_sources_order_where_the_key_moved_to_another_partition() {
+    let stage = Stage::set(2).await;
+    let running = stage.start();
+    // the newer change is read first, and lacks what only the older one carries
+    stage.send_all([(1, 1, 5, PLACEHOLDER.to_owned())]).await;
+    stage.expect_parked(&[(Some("1"), 0, "refused")]).await;
+    stage.send_all([(0, 1, 3, "older".to_owned())]).await;
+    stage.expect_parked(&[(Some("1"), 0, "refused"), (Some("1"), 0, "follows")]).await;
+    let released = stage.command_with("release", entity(&stage, 1)).await;
+    assert!(released.starts_with("refused: released 1, then"), "{released}");
+    stage.expect(&[(1, "older")]).await;
+    stage.expect_parked(&[(Some("1"), 0, "refused")]).await;
     running.stop().await;
 }
 
