@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Its `backbone`.
     #[arg(long)]
     control: String,
+    /// Without the guard, tombstones and frontier: what they cost is measured against it.
+    #[arg(long)]
+    bare: bool,
 }
 
 /// The consumer's name.
@@ -43,6 +46,7 @@ pub(crate) const NAME: &str = "bench";
 pub(crate) struct Variants {
     target: PgPool,
     topic: String,
+    is_bare: bool,
 }
 
 impl Consumer for Variants {
@@ -71,6 +75,9 @@ impl Consumer for Variants {
     }
 
     async fn apply(&self, batch: &Batch<Plan>) -> Result<Outcome, Fault> {
+        if self.is_bare {
+            return upsert::apply_bare(&self.target, batch).await;
+        }
         upsert::apply(&self.target, batch).await
     }
 
@@ -104,7 +111,8 @@ pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<
             metrics.run_upkeep();
         }
     });
-    let (variants, around) = make(stack, settings, arguments.topic.clone(), &arguments.target, &arguments.control)?;
+    let (mut variants, around) = make(stack, settings, arguments.topic.clone(), &arguments.target, &arguments.control)?;
+    variants.is_bare = arguments.bare;
     let stop = CancellationToken::new();
     tokio::spawn({
         let stop = stop.clone();
@@ -133,5 +141,5 @@ pub(crate) fn make(
     let registry = Registry::new(stack.get("APP_ENV_SCHEMA_REGISTRY_URL")?, reqwest::Client::builder())?;
     let around =
         Surroundings { settings, control: pool(control)?, registry: Arc::new(registry), clock: SystemClock::shared() };
-    Ok((Variants { target: pool(target)?, topic }, around))
+    Ok((Variants { target: pool(target)?, topic, is_bare: false }, around))
 }

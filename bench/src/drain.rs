@@ -23,8 +23,8 @@ const INSERT: &str = "insert into variant
 const UPDATE: &str = "update variant set price = price + 1";
 
 /// The databases of the targets and of the consumer's control data.
-const TARGET: &str = "bench_target";
-const CONTROL: &str = "bench_control";
+pub(crate) const TARGET: &str = "bench_target";
+pub(crate) const CONTROL: &str = "bench_control";
 const SINK: &str = "bench_sink";
 /// How long one drain may take.
 const DEADLINE: Duration = Duration::from_mins(5);
@@ -41,28 +41,28 @@ pub(crate) struct Arguments {
 }
 
 /// One drain.
-struct Drained {
+pub(crate) struct Drained {
     seconds: f64,
     cpu_seconds: f64,
     peak_mb: f64,
     nice: i32,
-    load: String,
+    pub(crate) load: String,
 }
 
 impl Drained {
     #[expect(clippy::cast_precision_loss, reason = "600,000")]
-    fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         EVENTS as f64 / self.seconds
     }
 
     #[expect(clippy::cast_precision_loss, reason = "600,000")]
-    fn cpu_us(&self) -> f64 {
+    pub(crate) fn cpu_us(&self) -> f64 {
         self.cpu_seconds * 1e6 / EVENTS as f64
     }
 }
 
 /// What says that a drain is done.
-struct Goal {
+pub(crate) struct Goal {
     ids: Vec<i64>,
     prices: Vec<i64>,
     whole: String,
@@ -71,9 +71,7 @@ struct Goal {
 /// Makes the backlog if it is not there, drains it in turns, compares, reports.
 pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<()> {
     let load = report::load();
-    let source = Source::new(stack, "bench_drain")?;
-    fill(&source).await?;
-    let goal = goal(stack, &source).await?;
+    let (source, goal) = backlog(stack).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for turn in 1..=arguments.runs {
         if !arguments.only_ours {
@@ -81,7 +79,9 @@ pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<
             say("jdbc sink", turn, &drained);
             theirs.push(drained);
         }
-        let drained = by_consumer(stack, &source, &goal, turn).await?;
+        stack.fresh_target(TARGET, CONTROL).await?;
+        let group = format!("bench-drain-{}-{turn}", std::process::id());
+        let drained = by_consumer(stack, &source, &goal, &group, &[]).await?;
         say("sluice", turn, &drained);
         ours.push(drained);
     }
@@ -91,7 +91,7 @@ pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<
     publish(&load, &ours, &theirs)
 }
 
-fn say(who: &str, turn: u32, drained: &Drained) {
+pub(crate) fn say(who: &str, turn: u32, drained: &Drained) {
     println!(
         "{who:>10} {turn}: {:.1} s, {:.0} events/s, {:.1} us CPU/event, peak {:.0} MB, load {}",
         drained.seconds,
@@ -100,6 +100,14 @@ fn say(who: &str, turn: u32, drained: &Drained) {
         drained.peak_mb,
         drained.load
     );
+}
+
+/// The backlog, and what a target of it holds in the end.
+pub(crate) async fn backlog(stack: &Stack) -> anyhow::Result<(Source<'_>, Goal)> {
+    let source = Source::new(stack, "bench_drain")?;
+    fill(&source).await?;
+    let goal = goal(stack, &source).await?;
+    Ok((source, goal))
 }
 
 /// The backlog, made once: what is there and whole is kept.
@@ -168,12 +176,17 @@ async fn await_goal(stack: &Stack, target: &str, goal: &Goal, pid: u32) -> anyho
     }
 }
 
-async fn by_consumer(stack: &Stack, source: &Source<'_>, goal: &Goal, turn: u32) -> anyhow::Result<Drained> {
-    stack.fresh_target(TARGET, CONTROL).await?;
+/// Drains into [`TARGET`], which is there, as a group that never was.
+pub(crate) async fn by_consumer(
+    stack: &Stack,
+    source: &Source<'_>,
+    goal: &Goal,
+    group: &str,
+    options: &[&str],
+) -> anyhow::Result<Drained> {
     stack.checkpoint().await?;
-    let group = format!("bench-drain-{}-{turn}", std::process::id());
     let began = Instant::now();
-    let mut consumer = Running::consumer(&source.topic(), &group, TARGET, CONTROL)?;
+    let mut consumer = Running::consumer_with(options, &source.topic(), group, TARGET, CONTROL)?;
     await_goal(stack, TARGET, goal, consumer.pid()).await?;
     let seconds = began.elapsed().as_secs_f64();
     let cpu_seconds = process::cpu(consumer.pid())?.as_secs_f64();

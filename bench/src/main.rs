@@ -5,6 +5,7 @@ mod compare;
 mod connect;
 mod consumer;
 mod drain;
+mod guard;
 mod idle;
 mod latency;
 mod load;
@@ -34,6 +35,8 @@ struct Arguments {
 enum Verb {
     /// A backlog of 600,000 changes, against the tuned Debezium JDBC sink.
     Drain(drain::Arguments),
+    /// The same backlog with guard, frontier and parked entities, against the consumer without them.
+    Guard(guard::Arguments),
     /// From commit to effect, against Debezium itself.
     Latency(latency::Arguments),
     /// Products through the API, against pgbench with the same statements.
@@ -57,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         let stack = stack::Stack::of_process()?;
         match Arguments::parse().verb {
             Verb::Drain(arguments) => drain::run(&stack, &arguments).await,
+            Verb::Guard(arguments) => guard::run(&stack, &arguments).await,
             Verb::Latency(arguments) => latency::run(&stack, &arguments).await,
             Verb::Write(arguments) => write::run(&stack, &arguments).await,
             Verb::Search(arguments) => search::run(&stack, &arguments).await,

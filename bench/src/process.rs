@@ -71,9 +71,20 @@ impl Running {
 
     /// Starts the bench's own consumer.
     pub(crate) fn consumer(topic: &str, group: &str, target: &str, control: &str) -> anyhow::Result<Self> {
+        Self::consumer_with(&[], topic, group, target, control)
+    }
+
+    /// Starts the bench's own consumer with more options.
+    pub(crate) fn consumer_with(
+        options: &[&str],
+        topic: &str,
+        group: &str,
+        target: &str,
+        control: &str,
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["consume", "--topic", topic, "--group", group, "--target", target, "--control", control]);
-        Self::start("consumer", &mut command)
+        Self::start("consumer", command.args(options))
     }
 
     pub(crate) fn pid(&self) -> u32 {

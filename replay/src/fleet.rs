@@ -42,6 +42,9 @@ pub struct Standing {
     /// The epoch that its next records are of, as its owner knows it.
     #[serde(default)]
     pub epoch: i32,
+    /// How many records a second it was measured to apply when it was behind; none before it was, since its owner has it.
+    #[serde(default)]
+    pub records_per_second: Option<f64>,
 }
 
 /// The partitions of one consumer, or of all.

@@ -239,12 +239,23 @@ fn rewind(fleet: &Fleet, consumer: &str, topic: &str, partition: i32, to: i64) -
         )));
     }
     let again = position.saturating_sub(to).max(0);
+    let time = match owned.standing.records_per_second {
+        Some(rate) if rate > 0.0 => {
+            #[expect(clippy::cast_precision_loss, reason = "records of one partition, far below 2^53")]
+            let seconds = (again as f64 / rate).ceil();
+            format!(
+                "about {seconds:.0} s at {rate:.0} records a second, as measured when the partition was last behind"
+            )
+        }
+        _ => "how long that takes is not known: the partition was not behind since its worker has it".to_owned(),
+    };
     Ok(View {
         facts: json!({ "owner": owned.worker }),
         summary: vec![
             format!(
                 "{consumer} reads {topic}[{partition}] again from {to} on: {again} records before position {position}"
             ),
+            time,
             "an older change never overwrites a newer one; the same change again repairs what it wrote".to_owned(),
         ],
         commands: vec![Command { topic: topic.to_owned(), partition, verb: "rewind", arguments: json!({ "to": to }) }],

@@ -41,7 +41,7 @@ impl Night {
         let standing = |partition: i32, state: &str, reason: Option<&str>, next: i64| {
             json!({
                 "topic": "commerce.public.merchant", "partition": partition, "state": state, "reason": reason,
-                "next_offset": next, "end_offset": 100, "lag_records": 100 - next, "lag_seconds": 12.5,
+                "next_offset": next, "end_offset": 100, "lag_records": 100 - next, "lag_seconds": 12.5, "records_per_second": 20.0,
             })
         };
         let halted = standing(1, "halted", Some("committed 5 is no longer retained"), 5);

@@ -250,6 +250,7 @@ async fn report<C: Consumer>(worker: &Arc<Worker<C>>, id: &str) -> sqlx::Result<
                 "topic": &*lane.topic, "partition": lane.partition, "state": state.to_string(), "reason": reason,
                 "next_offset": lane.next_offset(), "end_offset": lane.end_offset(),
                 "lag_records": lag_records, "lag_seconds": lag_seconds, "epoch": lane.epochs().last(),
+                "records_per_second": lane.per_second(),
             })
         })
         .collect();

@@ -5,6 +5,7 @@ mod batch;
 mod linger;
 mod locate;
 mod order;
+mod pace;
 mod pause;
 mod place;
 mod progress;
@@ -29,6 +30,7 @@ use crate::turn::Partition;
 use crate::worker::Worker;
 
 pub(crate) use order::{Order, Ordered};
+use pace::Pace;
 pub(crate) use pause::Pause;
 use place::Placed;
 pub(crate) use state::State;
@@ -71,6 +73,7 @@ pub(crate) struct Lane<C: Consumer> {
     end: AtomicI64,
     /// Timestamp of the last record applied; before the first, when the partition was taken.
     applied_ms: AtomicI64,
+    pace: Mutex<Pace>,
     suspect: AtomicBool,
     /// Where the partition was moved to, to be moved there again when that is lost.
     lost_move: Mutex<Option<Placed>>,
@@ -109,6 +112,7 @@ impl<C: Consumer> Lane<C> {
             uncertain: AtomicI64::new(-1),
             end: AtomicI64::new(-1),
             applied_ms: AtomicI64::new(taken_ms),
+            pace: Mutex::default(),
             suspect: AtomicBool::new(false),
             lost_move: Mutex::new(None),
             gap: Mutex::new(None),

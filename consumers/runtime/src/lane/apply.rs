@@ -167,6 +167,10 @@ impl<C: Consumer> Lane<C> {
         }
         *lock(&self.applied) = Some(mark);
         self.applied_ms.store(fold.last_record_ms, Ordering::Relaxed);
+        // what waited for something says nothing of how fast the partition is
+        if !matches!(*lock(&self.state), State::Retrying(_)) {
+            lock(&self.pace).note(fold.records, began.elapsed());
+        }
         self.set_state(State::Running);
         self.report(&fold, entities, poison.len(), &committed_ms, &settled.outcome, began);
         Ok(())

@@ -70,6 +70,11 @@ impl<C: Consumer> Lane<C> {
         self.end.load(Ordering::Relaxed)
     }
 
+    /// How many records a second it applies when it is behind; none before it was.
+    pub(crate) fn per_second(&self) -> Option<f64> {
+        lock(&self.pace).per_second()
+    }
+
     /// Lag in records and in seconds: how far behind the end, and how old the last applied record is then.
     pub(crate) fn lag(&self) -> (i64, f64) {
         let (next, end) = (self.next_offset(), self.end_offset());
