@@ -15,7 +15,7 @@ use super::{Lane, Pause, Stop, lock};
 use crate::change::EntityKey;
 use crate::consumer::Consumer;
 use crate::fold::Poison;
-use crate::frontier::Mark;
+use crate::frontier::{Fingerprint, Mark};
 use crate::inbox::Phase;
 use crate::parking::Cause;
 use crate::record::Record;
@@ -112,6 +112,11 @@ impl<C: Consumer> Lane<C> {
             return Err(refused(format!(
                 "{to} lies after {furthest}, which is not applied: a rewind goes back; skip passes one record"
             )));
+        }
+        if to == first {
+            // whatever the target lacks before it is gone from the topic: it is not to be waited for again
+            let (topic, fingerprint) = (self.topic.clone(), Fingerprint::of(0, None, None));
+            self.write_mark(&Mark { topic, partition: self.partition, next_offset: to, fingerprint }).await?;
         }
         self.commit_now(to, String::new()).await?;
         Ok((format!("rewound to {to}, {} records before {furthest}", furthest - to), true))

@@ -38,6 +38,13 @@ async fn records_that_passed_retention_unread_halt_and_are_counted() {
     let running = stage.start();
     let reason = stage.expect_state("halted").await;
     assert!(reason.contains("15 records passed retention"), "{reason}");
+    // going on after them is what is left, and the target does not wait for them either
+    let rewound = stage.command_with("rewind", serde_json::json!({ "to": 25 })).await;
+    assert_eq!(rewound, "rewound to 25, 0 records before 25");
+    stage.expect_state("running").await;
+    let there: i64 =
+        sqlx::query_scalar("select next_offset from cdc.frontier").fetch_one(&stage.target.pool).await.unwrap();
+    assert!(there >= 25, "the target stands at {there}");
     running.stop().await;
 }
 
