@@ -107,12 +107,15 @@ impl Drop for Process {
     }
 }
 
-/// The binary beside the test's own.
+/// The binary that `SLUICE_TEST_BINARY` names, else the one beside the test's own.
 ///
 /// # Panics
 /// When the test was not built by cargo.
 #[must_use]
 pub fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("SLUICE_TEST_BINARY") {
+        return named.into();
+    }
     let test = std::env::current_exe().expect("a test has a path");
     test.ancestors().nth(2).expect("target/<profile>/deps/<test>").join("sluice")
 }
