@@ -143,7 +143,7 @@ fn check(topics: &[String], selection: &Selection) -> Result<(), RangeError> {
         return unfit(format!("the consumer does not read {topic}; it reads {}", topics.join(", ")));
     }
     for entity in &selection.entities {
-        match entity.rsplit_once('/') {
+        match entity.split_once('/') {
             Some((topic, key)) if !key.is_empty() && topics.iter().any(|known| known == topic) => {}
             _ => return unfit(format!("`{entity}` is not <topic>/<key> of {}", topics.join(", "))),
         }
@@ -164,7 +164,7 @@ async fn with_entities(
 ) -> Result<Vec<Retained>, RangeError> {
     let mut kept = Vec::new();
     for at in retained {
-        let keys = selection.entities.iter().filter_map(|entity| entity.rsplit_once('/'));
+        let keys = selection.entities.iter().filter_map(|entity| entity.split_once('/'));
         for (_, key) in keys.filter(|(topic, _)| *topic == at.topic) {
             if can_lie_in(registry, &at, key).await? {
                 kept.push(at);

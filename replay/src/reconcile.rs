@@ -90,7 +90,7 @@ pub async fn look_again(comparisons: &[Box<dyn Comparison>], entities: &BTreeSet
 /// The keys of those entities that are of the comparison's topic.
 pub(crate) fn keys(comparison: &dyn Comparison, entities: &BTreeSet<String>) -> Vec<i64> {
     let of_topic = |entity: &String| {
-        let (topic, key) = entity.rsplit_once('/')?;
+        let (topic, key) = entity.split_once('/')?;
         (topic == comparison.topic()).then(|| key.parse::<i64>().ok())?
     };
     entities.iter().filter_map(of_topic).collect()

@@ -44,12 +44,11 @@ pub async fn mend(comparisons: &[Box<dyn Comparison>], entities: &BTreeSet<Strin
 pub async fn remove<C: Consumer>(consumer: &C, entities: &BTreeSet<String>) -> Result<u64, RerunError> {
     let mut plans = Vec::new();
     for entity in entities {
-        let Some((topic, key)) = entity.rsplit_once('/') else { continue };
-        let entity = EntityKey::new(topic.into(), key);
+        let Some(entity) = EntityKey::of_text(entity) else { continue };
         let held = consumer.held(&entity).await?;
         let Some(position) = held.iter().filter_map(|held| held.position).max() else { continue };
         // no record says it: the source does
-        let coordinates = Coordinates { topic: topic.into(), partition: -1, offset: -1 };
+        let coordinates = Coordinates { topic: entity.topic().into(), partition: -1, offset: -1 };
         let change: Change<C::Row> = Change {
             entity: entity.clone(),
             coordinates: coordinates.clone(),

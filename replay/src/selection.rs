@@ -102,7 +102,7 @@ impl Selection {
     /// Whether a topic may have chosen changes.
     #[must_use]
     pub fn accepts_topic(&self, topic: &str) -> bool {
-        let of_topic = |entity: &String| entity.rsplit_once('/').is_some_and(|(of, _)| of == topic);
+        let of_topic = |entity: &String| entity.split_once('/').is_some_and(|(of, _)| of == topic);
         self.topic.as_deref().is_none_or(|only| only == topic)
             && (self.entities.is_empty() || self.entities.iter().any(of_topic))
     }

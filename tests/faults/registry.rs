@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::day::{ALL, Day, PATIENCE, seed, setting};
+use crate::day::{ALL, Day, seed, setting};
 use crate::relay::{BY_KEY, Passing, Relay, Twist};
 
 /// Schema ids above this are those of the real registry, so many times this further up.
@@ -155,7 +155,7 @@ async fn a_registry_that_lost_its_schemas_parks_what_came_and_it_is_released() {
     load.more(day.events / 3).await;
     let began = Instant::now();
     while day.parked_by_all().await == 0 {
-        assert!(began.elapsed() < PATIENCE, "nothing was parked while the registry knew nothing");
+        assert!(began.elapsed() < day.patience(), "nothing was parked while the registry knew nothing");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     registry.fall(Mood::Well);
@@ -164,7 +164,7 @@ async fn a_registry_that_lost_its_schemas_parks_what_came_and_it_is_released() {
     // a topic that parks all that comes halts; what was parked waits for somebody who knows why
     let began = Instant::now();
     while !day.unread(&ALL).await.is_empty() {
-        assert!(began.elapsed() < PATIENCE, "not everything is read: {:#?}", day.unread(&ALL).await);
+        assert!(began.elapsed() < day.patience(), "not everything is read: {:#?}", day.unread(&ALL).await);
         for consumer in ALL {
             if !day.halted(consumer).await.is_empty() {
                 day.carry_out(&["resume", consumer]).await;

@@ -58,6 +58,13 @@ impl EntityKey {
         [&*self.topic, "/", &*self.key].concat()
     }
 
+    /// The entity whose text form this is; none when it is no entity's. A topic's name has no `/`, a key may have some.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        let (topic, key) = text.split_once('/')?;
+        Some(Self::new(topic.into(), key))
+    }
+
     /// The id, for a table whose primary key is one integer column; `None` for any other.
     #[must_use]
     pub fn id(&self) -> Option<i64> {
@@ -116,7 +123,15 @@ mod tests {
         let entity = EntityKey::new("commerce.public.merchant".into(), "42");
         assert_eq!(entity.to_string(), "commerce.public.merchant/42");
         assert_eq!(entity.text(), entity.to_string());
+        assert_eq!(EntityKey::of_text(&entity.text()), Some(entity.clone()));
         assert_eq!(entity.id(), Some(42));
+    }
+
+    #[test]
+    fn the_text_of_a_key_with_a_slash_is_read_back() {
+        let entity = EntityKey::new("commerce.public.media".into(), "a/b,1");
+        assert_eq!(EntityKey::of_text(&entity.text()), Some(entity));
+        assert_eq!(EntityKey::of_text("no entity"), None);
     }
 
     #[test]

@@ -15,36 +15,36 @@ pub struct ParkedKeys {
 
 #[derive(Debug, Default)]
 struct Keys {
-    all: HashSet<String>,
+    all: HashSet<EntityKey>,
     /// Inserted since the last refresh began: the control database may not have known them when it was read.
-    recent: HashSet<String>,
+    recent: HashSet<EntityKey>,
     /// Removed since then: it may still have known them.
-    gone: HashSet<String>,
+    gone: HashSet<EntityKey>,
 }
 
 impl ParkedKeys {
     /// True when later changes of this entity must park too.
     pub fn contains(&self, entity: &EntityKey) -> bool {
         self.any.load(Ordering::Acquire)
-            && self.keys.read().unwrap_or_else(PoisonError::into_inner).all.contains(&entity.text())
+            && self.keys.read().unwrap_or_else(PoisonError::into_inner).all.contains(entity)
     }
 
     /// Notes that a change of this entity is being parked. True when none was before.
     pub fn insert(&self, entity: &EntityKey) -> bool {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let is_first = keys.all.insert(entity.text());
-        keys.recent.insert(entity.text());
-        keys.gone.remove(&entity.text());
+        let is_first = keys.all.insert(entity.clone());
+        keys.recent.insert(entity.clone());
+        keys.gone.remove(entity);
         self.any.store(true, Ordering::Release);
         is_first
     }
 
     /// Notes that nothing of this entity is parked any more.
-    pub fn remove(&self, entity: &str) {
+    pub fn remove(&self, entity: &EntityKey) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         keys.all.remove(entity);
         keys.recent.remove(entity);
-        keys.gone.insert(entity.to_owned());
+        keys.gone.insert(entity.clone());
         self.any.store(!keys.all.is_empty(), Ordering::Release);
     }
 
@@ -56,7 +56,7 @@ impl ParkedKeys {
     }
 
     /// Takes over what the control database said, but for what was inserted and removed since [`ParkedKeys::begin_refresh`].
-    pub fn finish_refresh(&self, mut entities: HashSet<String>) {
+    pub fn finish_refresh(&self, mut entities: HashSet<EntityKey>) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         entities.retain(|entity| !keys.gone.contains(entity));
         entities.extend(keys.recent.iter().cloned());
@@ -91,7 +91,7 @@ mod tests {
         keys.insert(&entity("released"));
         keys.begin_refresh();
         keys.insert(&entity("new"));
-        keys.finish_refresh(HashSet::from(["t/old".to_owned()]));
+        keys.finish_refresh(HashSet::from([entity("old")]));
         assert!(keys.contains(&entity("new")) && keys.contains(&entity("old")));
         assert!(!keys.contains(&entity("released")));
     }
@@ -126,23 +126,23 @@ mod tests {
         #[test]
         fn memory_is_what_the_database_holds_through_any_interleaving(steps in steps()) {
             let keys = ParkedKeys::default();
-            let mut database: HashSet<String> = HashSet::new();
+            let mut database: HashSet<EntityKey> = HashSet::new();
             // none; begun; read
-            let mut refresh: Option<Option<HashSet<String>>> = None;
-            let text = |number: u8| entity(&number.to_string()).text();
+            let mut refresh: Option<Option<HashSet<EntityKey>>> = None;
+            let numbered = |number: u8| entity(&number.to_string());
             for step in steps {
                 match step {
                     Step::Park(number) => {
-                        keys.insert(&entity(&number.to_string()));
-                        database.insert(text(number));
+                        keys.insert(&numbered(number));
+                        database.insert(numbered(number));
                     }
                     Step::Release(number) => {
-                        if database.remove(&text(number)) {
-                            keys.remove(&text(number));
+                        if database.remove(&numbered(number)) {
+                            keys.remove(&numbered(number));
                         }
                     }
-                    Step::ParkElsewhere(number) => drop(database.insert(text(number))),
-                    Step::ReleaseElsewhere(number) => drop(database.remove(&text(number))),
+                    Step::ParkElsewhere(number) => drop(database.insert(numbered(number))),
+                    Step::ReleaseElsewhere(number) => drop(database.remove(&numbered(number))),
                     Step::Refresh => {
                         refresh = match refresh {
                             None => {
@@ -158,8 +158,8 @@ mod tests {
                     }
                 }
                 for number in 0..3 {
-                    let is_parked = database.contains(&text(number));
-                    prop_assert_eq!(keys.contains(&entity(&number.to_string())), is_parked, "{} after {:?}", number, step);
+                    let is_parked = database.contains(&numbered(number));
+                    prop_assert_eq!(keys.contains(&numbered(number)), is_parked, "{} after {:?}", number, step);
                 }
             }
             keys.begin_refresh();

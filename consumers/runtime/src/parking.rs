@@ -86,13 +86,13 @@ pub async fn park(
 }
 
 /// Every entity of which the consumer has parked changes.
-pub async fn entities(executor: impl PgExecutor<'_>, consumer: &str) -> sqlx::Result<HashSet<String>> {
+pub async fn entities(executor: impl PgExecutor<'_>, consumer: &str) -> sqlx::Result<HashSet<EntityKey>> {
     let rows: Vec<String> =
         sqlx::query_scalar("select distinct entity from parked_change where consumer = $1 and entity is not null")
             .bind(consumer)
             .fetch_all(executor)
             .await?;
-    Ok(rows.into_iter().collect())
+    Ok(rows.iter().filter_map(|entity| EntityKey::of_text(entity)).collect())
 }
 
 /// A parked record as it is read back.

@@ -8,7 +8,7 @@ use backbone::source;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{Day, PATIENCE, setting};
+use super::{Day, setting};
 use crate::statement;
 use crate::truth::{Change, Merchant};
 
@@ -87,7 +87,7 @@ impl Day {
             if unread.is_empty() {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "{}: not everything is read: {unread:#?}", self.fault);
+            assert!(began.elapsed() < self.patience(), "{}: not everything is read: {unread:#?}", self.fault);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -117,7 +117,7 @@ impl Day {
         for consumer in consumers {
             let began = Instant::now();
             while self.halted(consumer).await.is_empty() {
-                assert!(began.elapsed() < PATIENCE, "{}: {consumer} never halted", self.fault);
+                assert!(began.elapsed() < self.patience(), "{}: {consumer} never halted", self.fault);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

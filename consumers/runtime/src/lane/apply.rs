@@ -201,7 +201,7 @@ impl<C: Consumer> Lane<C> {
         if let Err(stop) = self.write_parked(poison).await {
             // it was not parked, and is read again: nothing follows it
             if let Some(entity) = first {
-                self.reading.parked.remove(&entity.text());
+                self.reading.parked.remove(entity);
             }
             return Err(stop);
         }

@@ -29,8 +29,8 @@ impl<C: Consumer> Lane<C> {
                 _ => return Err(refused("a release names an entity, or the id of a record without one".to_owned())),
             };
             if parked.is_empty() {
-                if let Some(entity) = &entity {
-                    self.reading.parked.remove(entity);
+                if let Some(entity) = entity.as_deref().and_then(EntityKey::of_text) {
+                    self.reading.parked.remove(&entity);
                 }
                 return Ok(format!("released {released}"));
             }

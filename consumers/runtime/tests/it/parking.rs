@@ -76,6 +76,33 @@ async fn poison_of_every_kind_parks_and_the_rest_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn five_megabytes_of_nothing_are_parked_and_five_of_a_change_are_applied() {
+    const SIZE: usize = 5_000_000;
+    let stage = Stage::set(1).await;
+    stage.send(1, 1, Some("before")).await;
+    stage.send_raw(0, Some(&stage.key_of(2)), Some(&vec![0xff; SIZE])).await;
+    stage.send(3, 3, Some(&"x".repeat(SIZE))).await;
+    stage.send(4, 4, Some("after")).await;
+    let running = stage.start();
+    stage.expect_parked(&[(Some("2"), 1, "undecodable")]).await;
+    let lengths = async || {
+        let rows = sqlx::query_as::<_, (i64, i32)>("select id, length(name) from item order by id");
+        rows.fetch_all(&stage.target.pool).await.unwrap()
+    };
+    let expected = [(1, 6), (3, i32::try_from(SIZE).unwrap()), (4, 5)];
+    for _ in 0..300 {
+        if lengths().await == expected {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(lengths().await, expected);
+    let kept = runtime::parking::list(&stage.control.pool, "items", None).await.unwrap();
+    assert_eq!(kept[0].record.value.as_deref(), Some(&*vec![0xff; SIZE]), "its bytes are kept");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parked_keys_are_remembered_across_restarts() {
     let stage = Stage::set(1).await;
     stage.send(1, 1, Some("park")).await;

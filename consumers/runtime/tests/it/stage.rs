@@ -359,7 +359,9 @@ impl Stage {
 
 fn producer(brokers: &str) -> FutureProducer {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers).set("linger.ms", "2").set("message.timeout.ms", "20000").create().unwrap()
+    config.set("bootstrap.servers", brokers).set("linger.ms", "2").set("message.timeout.ms", "20000");
+    // as much as the topics take
+    config.set("message.max.bytes", "6291456").create().unwrap()
 }
 
 async fn register(address: &str, subject: &str, schema: &str) -> u32 {
