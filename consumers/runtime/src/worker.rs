@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assignment::Assignment;
 use crate::backoff::Backoff;
 use crate::budget::Budget;
+use crate::change::EntityKey;
 use crate::consumer::Consumer;
 use crate::epoch::Epochs;
 use crate::lane::{Lane, Pause};
@@ -222,7 +223,7 @@ async fn known_before(
     name: &str,
     topics: &[String],
     stop: &CancellationToken,
-) -> anyhow::Result<Option<(Epochs, HashSet<String>)>> {
+) -> anyhow::Result<Option<(Epochs, HashSet<EntityKey>)>> {
     let mut backoff = Backoff::default();
     loop {
         let asked = async { Ok((Epochs::read(control, topics).await?, parking::entities(control, name).await?)) };
