@@ -1,10 +1,13 @@
 //! The measured claims: each one command, each against a reference that ran in the same minutes on the same machine.
 #![doc = include_str!("../README.md")]
 
+mod catalogue;
 mod compare;
 mod connect;
 mod consumer;
+mod documents;
 mod drain;
+mod engine;
 mod guard;
 mod idle;
 mod latency;
@@ -45,6 +48,8 @@ enum Verb {
     Search(search::Arguments),
     /// What an operator's questions and replays take, among a million records.
     Operate(operate::Arguments),
+    /// What a million documents take to be made anew and to be compared.
+    Documents(documents::Arguments),
     /// What processes cost that have nothing to do.
     Idle(idle::Arguments),
     /// The consumer that is measured, in a process of its own.
@@ -65,6 +70,7 @@ fn main() -> anyhow::Result<()> {
             Verb::Write(arguments) => write::run(&stack, &arguments).await,
             Verb::Search(arguments) => search::run(&stack, &arguments).await,
             Verb::Operate(arguments) => operate::run(&stack, &arguments).await,
+            Verb::Documents(arguments) => documents::run(&stack, &arguments).await,
             Verb::Idle(arguments) => idle::run(&stack, &arguments).await,
             Verb::Consume(arguments) => consumer::run(&stack, &arguments).await,
         }

@@ -2,53 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
-use platform::config::Reader;
 use runtime::{Batch, Change, Consumer as _, Coordinates, Decision, Effect, EntityKey, Planned};
 use schemas::commerce::{category::Category, merchant::Merchant, product::Product, variant::Variant};
 use schemas::{Position, Row as _};
-use search_sync::{NAME, SearchSync, Settings, Touch};
-use secrecy::ExposeSecret as _;
-use serde_json::Value;
-use sqlx::postgres::PgPoolOptions;
+use search_sync::{NAME, SearchSync, Touch};
 
+use crate::catalogue::{self, CATEGORIES, VARIANTS};
+use crate::engine::Engine;
 use crate::process;
 use crate::report::{self, Table, verdict};
 use crate::stack::Stack;
 
-/// The databases of the source and of locks and positions, and the alias that is written.
-const SOURCE: &str = "bench_search";
-const CONTROL: &str = "bench_control";
-const ALIAS: &str = "bench_products";
-
 const MERCHANT: i64 = 1;
-const CATEGORIES: i64 = 20;
-/// Each product has the ids of its variants after its own.
-const VARIANTS: i64 = 3;
 const PARTITIONS: i64 = 6;
 /// How many changes the runtime gives to a consumer at once.
 const BATCH: usize = 2_000;
 /// Partitions that are applied at once: those of products and variants, one of merchants and one of categories.
 const LANES: usize = 14;
-
-/// Takes $1, the merchant, and the number of products as $2.
-const CATALOGUE: [&str; 4] = [
-    "insert into merchant (id, name, industry, taxpayer, address_line, status, deletion_policy, created_by, version,
-                           created_at, updated_at)
-     select $1, 'Quán Cô Ba', 'MIXED', 'HOUSEHOLD', '1 Lê Lợi', 'ACTIVE', 'RESTRICT', 7, 1, now(), now() where $2 > 0::bigint",
-    "insert into category (id, merchant_id, name, slug, position, created_by, version, created_at, updated_at)
-     select i, $1, 'Món nướng ' || i, i::text, 0, 1, 1, now(), now() from generate_series(1, 20) i where $2 > 0::bigint",
-    "insert into product (id, merchant_id, category_id, kind, name, slug, description, status, industry_group, vat_class,
-                          created_by, version, created_at, updated_at)
-     select i * 10, $1, 1 + i % 20, 'RETAIL',
-            'Bánh tráng trộn ' || (array['đặc biệt', 'sa tế', 'khô bò', 'phô mai'])[1 + i % 4] || ' ' || i,
-            i::text, 'Mô tả', 'ACTIVE', 'GOODS', 'STANDARD', 1, 1, now(), now() from generate_series(1, $2) i",
-    "insert into variant (id, product_id, merchant_id, sku, barcode, name, unit, price, attributes, is_default, position,
-                          created_by, version, created_at, updated_at)
-     select i * 10 + k, i * 10, $1, 'SKU-' || i || '-' || k, '893' || (i * 10 + k), 'Cỡ ' || k, 'gói', i * 500 % 90000,
-            '{\"size\": \"L\"}', k = 1, k, 1, 1, now(), now() from generate_series(1, $2) i, generate_series(1, 3) k",
-];
 
 /// How it is run.
 #[derive(clap::Args)]
@@ -90,7 +61,7 @@ impl Turn {
 pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<()> {
     let load = report::load();
     let engine = Engine::open(stack)?;
-    fill(stack, arguments.products).await?;
+    catalogue::fill(stack, MERCHANT, arguments.products).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for turn in 1..=arguments.runs {
         let measured = by_consumer(stack, &engine, arguments.products).await?;
@@ -106,35 +77,8 @@ pub(crate) async fn run(stack: &Stack, arguments: &Arguments) -> anyhow::Result<
     if arguments.quiet { Ok(()) } else { publish(&load, &ours, &theirs, arguments) }
 }
 
-async fn fill(stack: &Stack, products: i64) -> anyhow::Result<()> {
-    let passwords = migrations::Passwords::read(&stack.environment)?;
-    // the migrations grant rights to roles
-    migrations::provision(&stack.options("postgres"), &passwords).await?;
-    for (database, name) in [("commerce", SOURCE), ("backbone", CONTROL)] {
-        stack.fresh_database(name).await?;
-        let database = migrations::Database::named(database).context("no database is named so")?;
-        migrations::migrate(database, &stack.options(name)).await?;
-    }
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(stack.options(SOURCE)).await?;
-    for statement in CATALOGUE {
-        sqlx::query(statement).bind(MERCHANT).bind(products).execute(&pool).await?;
-    }
-    sqlx::query("vacuum (analyze)").execute(&pool).await?;
-    pool.close().await;
-    Ok(())
-}
-
-/// A consumer that remembers nothing, with pools of its own, and its collection, empty.
-async fn consumer(stack: &Stack, engine: &Engine) -> anyhow::Result<SearchSync> {
-    engine.forget().await?;
-    let pool = |database| PgPoolOptions::new().max_connections(8).connect_lazy_with(stack.options(database));
-    let consumer = SearchSync::new(engine.settings.clone(), reqwest::Client::new(), pool(SOURCE), pool(CONTROL))?;
-    consumer.ensure_collection().await.map_err(|fault| anyhow::anyhow!("{fault}"))?;
-    Ok(consumer)
-}
-
 async fn by_consumer(stack: &Stack, engine: &Engine, products: i64) -> anyhow::Result<Turn> {
-    let consumer = consumer(stack, engine).await?;
+    let consumer = catalogue::consumer(stack, engine).await?;
     let backlog = backlog(&consumer, products)?;
     stack.checkpoint().await?;
     let (before, began) = (process::cpu(std::process::id())?, Instant::now());
@@ -156,7 +100,7 @@ async fn by_consumer(stack: &Stack, engine: &Engine, products: i64) -> anyhow::R
 
 /// The same documents, as they are, with as many and as large requests at once.
 async fn by_engine(stack: &Stack, engine: &Engine, documents: &str, products: i64) -> anyhow::Result<Turn> {
-    consumer(stack, engine).await?;
+    catalogue::consumer(stack, engine).await?;
     let lines: Vec<&str> = documents.lines().collect();
     let parts: Vec<String> = lines.chunks(engine.settings.chunk_products).map(|part| part.join("\n")).collect();
     stack.checkpoint().await?;
@@ -212,63 +156,6 @@ fn batch(consumer: &SearchSync, changes: &[Change<Touch>]) -> anyhow::Result<Bat
     };
     let plans = changes.iter().map(plan).collect::<anyhow::Result<_>>()?;
     Ok(Batch { consumer: NAME, plans, mark: None })
-}
-
-/// Typesense, asked directly.
-struct Engine {
-    settings: Settings,
-    http: reqwest::Client,
-}
-
-impl Engine {
-    fn open(stack: &Stack) -> anyhow::Result<Self> {
-        let mut reader = Reader::new(&stack.environment);
-        let settings = Settings::read(&mut reader);
-        let (settings, _) = reader.finish(settings)?;
-        Ok(Self { settings: Settings { collection: ALIAS.to_owned(), ..settings }, http: reqwest::Client::new() })
-    }
-
-    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.settings.url));
-        request.header("x-typesense-api-key", self.settings.key.expose_secret())
-    }
-
-    /// Every document, one a line.
-    async fn export(&self) -> anyhow::Result<String> {
-        let request = self.request(reqwest::Method::GET, &format!("collections/{ALIAS}/documents/export"));
-        Ok(request.send().await?.error_for_status()?.text().await?)
-    }
-
-    /// Imports lines as search-sync does.
-    async fn import(&self, documents: String) -> anyhow::Result<()> {
-        let path = format!("collections/{ALIAS}/documents/import?action=upsert&batch_size=250");
-        let request = self.request(reqwest::Method::POST, &path).body(documents);
-        let answer = request.send().await?.error_for_status()?.text().await?;
-        let refused = answer.lines().find(|line| !line.contains("\"success\":true"));
-        anyhow::ensure!(refused.is_none(), "Typesense refused a document: {refused:?}");
-        Ok(())
-    }
-
-    async fn ensure_holds(&self, documents: i64) -> anyhow::Result<()> {
-        let request = self.request(reqwest::Method::GET, &format!("collections/{ALIAS}"));
-        let collection: Value = request.send().await?.error_for_status()?.json().await?;
-        let held = &collection["num_documents"];
-        anyhow::ensure!(held == documents, "Typesense holds {held} documents, not {documents}");
-        Ok(())
-    }
-
-    /// Deletes the collection and its alias, where they are there.
-    async fn forget(&self) -> anyhow::Result<()> {
-        for path in [format!("aliases/{ALIAS}"), format!("collections/{ALIAS}_1")] {
-            let answer = self.request(reqwest::Method::DELETE, &path).send().await?;
-            anyhow::ensure!(
-                answer.status().is_success() || answer.status().as_u16() == 404,
-                "{}",
-                answer.text().await?
-            );
-        }
-        Ok(())
-    }
 }
 
 fn say(who: &str, turn: u32, measured: &Turn) {

@@ -24,7 +24,7 @@ fn merchant(random: &mut StdRng) -> Merchant {
 async fn one_transaction_of_very_many_rows_in_bounded_memory() {
     let mut day = Day::begin(18, "one transaction of 1,000,000 rows (a twentieth in the short pass)").await;
     let mut random = StdRng::seed_from_u64(day.seed);
-    let rows = if day.events > 10_000 { 1_000_000 } else { 50_000 };
+    let rows = if day.is_long() { 1_000_000 } else { 50_000 };
     let worker = day.worker(&[MERCHANT_TAX, INVENTORY_DEFAULTS]);
     let mut truth = Truth::default();
     let mut transaction = day.commerce.begin().await.unwrap();
@@ -79,7 +79,7 @@ async fn a_replay_beside_live_traffic() {
     day.ready().await;
     let from = began.format(&time::format_description::well_known::Rfc3339).unwrap();
     // a replay waits while the live group falls behind, so that all four take their time
-    let replayed = if day.events > 10_000 { &ALL[..] } else { &[MERCHANT_TAX, SEARCH_SYNC] };
+    let replayed = if day.is_long() { &ALL[..] } else { &[MERCHANT_TAX, SEARCH_SYNC] };
     for consumer in replayed {
         let planned = day.sluice(&["replay", "plan", consumer, "--from", &from, "--json"]).await;
         let plan: serde_json::Value = serde_json::from_str(planned.lines().last().unwrap()).unwrap();

@@ -171,9 +171,14 @@ impl Day {
         in_a_short_one * (self.events / 10_000).max(1)
     }
 
+    /// A day of `make faults`.
+    pub(crate) fn is_long(&self) -> bool {
+        self.events > 10_000
+    }
+
     /// How long a change may take to arrive: behind a million others, longer.
     pub(crate) fn patience(&self) -> Duration {
-        Duration::from_mins(if self.events > 10_000 { 10 } else { 2 })
+        Duration::from_mins(if self.is_long() { 10 } else { 2 })
     }
 
     /// The group of a consumer.
@@ -214,9 +219,8 @@ impl Day {
     }
 
     fn pen(&self) -> Pen {
-        let at_once = if self.events > 10_000 { 5_000 } else { 600 };
         let (commerce, cache) = (self.commerce.clone(), self.cache.clone());
-        Pen { commerce, cache, seed: self.seed, events: self.events, at_once }
+        Pen { commerce, cache, seed: self.seed, events: self.events, is_short: !self.is_long() }
     }
 
     /// It is right that so many records are parked.

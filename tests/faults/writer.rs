@@ -17,8 +17,10 @@ use tokio::time::Instant;
 use crate::statement;
 use crate::truth::{Change, Merchant, Product, Truth, Variant};
 
-/// How many rows are changed a second, about.
+/// How many rows are changed a second, about; and in a short day once the fault has had so many as it was to have, so that
+/// what comes after it has the machine.
 const RATE: f64 = 300.0;
+const RATE_AFTERWARDS: f64 = 75.0;
 /// Changes go to the rows that were made last: what is changed again and again is where order can break.
 const LATELY: usize = 1_000;
 
@@ -30,8 +32,8 @@ pub(crate) struct Pen {
     pub(crate) seed: u64,
     /// It goes on until so many rows were changed, and longer while nobody says that it is enough.
     pub(crate) events: u64,
-    /// The most rows that one transaction changes.
-    pub(crate) at_once: usize,
+    /// A short day, of one transaction of hundreds of rows at the most.
+    pub(crate) is_short: bool,
 }
 
 /// A writer at work.
@@ -94,8 +96,12 @@ impl Writer {
         // the source is not what fails here: a transaction that is not committed ends the test
         transaction.commit().await.unwrap();
         #[expect(clippy::cast_precision_loss, reason = "thousands")]
-        let earned = Duration::from_secs_f64((self.truth.events - before) as f64 / RATE);
+        let earned = Duration::from_secs_f64((self.truth.events - before) as f64 / self.rate());
         tokio::time::sleep_until(began + earned.min(Duration::from_secs(2))).await;
+    }
+
+    fn rate(&self) -> f64 {
+        if self.pen.is_short && self.truth.events >= self.until { RATE_AFTERWARDS } else { RATE }
     }
 
     /// A footer that was read before a change must not outlive the change.
@@ -111,7 +117,7 @@ impl Writer {
     /// One statement, over one or many rows.
     async fn change(&mut self, transaction: &mut PgTransaction<'_>) {
         let size = match self.random.random_range(0..100) {
-            0 => self.random.random_range(100..=self.pen.at_once),
+            0 => self.random.random_range(100..=if self.pen.is_short { 600 } else { 5_000 }),
             1..12 => self.random.random_range(10..100),
             _ => self.random.random_range(1..8),
         };
