@@ -28,9 +28,10 @@ impl<C: Consumer> Assignment<C> {
     /// the polling thread from polling, and moves there.
     ///
     /// They are assigned at the beginning and never at the end. librdkafka looks a logical offset up in the background, and a
-    /// seek that comes meanwhile is lost: the look-up's outdated answer makes it ask again, under the seek's own version,
-    /// and start there (2.12.1, `rd_kafka_toppar_handle_Offset`). At the beginning a lost seek is seen by the records
-    /// before the place ([`Received::Early`](crate::inbox::Received)); at the end records would be passed over unseen.
+    /// seek that comes meanwhile is undone: the look-up's outdated answer makes it ask again half a second later, under the
+    /// seek's own version, and go there (2.12.1, `rd_kafka_toppar_handle_Offset`), by when records of the right place may
+    /// have come. At the beginning that is seen by records from before what is awaited
+    /// ([`Received::Early`](crate::inbox::Received)); at the end records would be passed over unseen.
     fn assign(&self, kafka: &BaseConsumer<Self>, partitions: &mut TopicPartitionList) {
         let _one_at_a_time = self.worker.assigning.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = partitions.set_all_offsets(Offset::Beginning) {

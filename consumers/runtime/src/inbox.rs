@@ -45,7 +45,8 @@ pub enum Received {
     Ignored,
     /// The record before the committed offset is another one: the topic was deleted and made again.
     AnotherIncarnation,
-    /// The record lies before the place that the partition was moved to: the move was lost.
+    /// The record lies before the one that is awaited: the client lost a move, or went back by itself. It is to be moved
+    /// to what is awaited; nothing that was received is forgotten.
     Early,
     /// It was taken, and records between the place that the partition was moved to and this one were not there.
     AfterGap {
@@ -205,14 +206,11 @@ impl<R: 'static> Inbox<R> {
         if self.phase == Phase::Closed {
             return Received::Ignored;
         }
-        if self.place.is_none_or(|place| record.offset >= place) {
-            self.next = Some(record.offset + 1);
-        }
-        let Some(place) = self.place else { return self.take(reading, record) };
-        if record.offset < place {
+        if self.next.is_some_and(|next| record.offset < next) {
             return Received::Early;
         }
-        self.place = None;
+        self.next = Some(record.offset + 1);
+        let Some(place) = self.place.take() else { return self.take(reading, record) };
         // the record that is verified may be gone itself without anything being passed over
         let next = if matches!(self.phase, Phase::Verifying { .. }) { place + 1 } else { place };
         match self.take(reading, record) {

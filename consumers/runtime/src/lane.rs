@@ -32,7 +32,6 @@ use crate::worker::Worker;
 pub(crate) use order::{Order, Ordered};
 use pace::Pace;
 pub(crate) use pause::Pause;
-use place::Placed;
 pub(crate) use state::State;
 
 /// Why a lane's task stops what it is doing.
@@ -75,8 +74,8 @@ pub(crate) struct Lane<C: Consumer> {
     applied_ms: AtomicI64,
     pace: Mutex<Pace>,
     suspect: AtomicBool,
-    /// Where the partition was moved to, to be moved there again when that is lost.
-    lost_move: Mutex<Option<Placed>>,
+    /// It was asked for to be moved to what is awaited, and was not yet.
+    moving_again: AtomicBool,
     /// The place it was moved to and the first record that came, when there were none between.
     gap: Mutex<Option<(i64, i64)>>,
 }
@@ -114,7 +113,7 @@ impl<C: Consumer> Lane<C> {
             applied_ms: AtomicI64::new(taken_ms),
             pace: Mutex::default(),
             suspect: AtomicBool::new(false),
-            lost_move: Mutex::new(None),
+            moving_again: AtomicBool::new(false),
             gap: Mutex::new(None),
         })
     }

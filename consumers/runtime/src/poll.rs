@@ -32,13 +32,24 @@ pub(crate) struct Move<C: Consumer> {
     /// Which.
     pub lane: Arc<Lane<C>>,
     /// Where to.
-    pub offset: i64,
-    /// What is done with the records from there on.
-    pub phase: Phase,
-    /// Whether they are queued rather than folded.
-    pub queuing: bool,
+    pub to: To,
     /// Told when it is done; dropped when the partition is gone.
     pub done: oneshot::Sender<()>,
+}
+
+/// Where a partition is moved to.
+pub(crate) enum To {
+    /// Another place; whatever was received is forgotten.
+    Place {
+        /// The offset of its first record.
+        offset: i64,
+        /// What is done with the records from there on.
+        phase: Phase,
+        /// Whether they are queued rather than folded.
+        queuing: bool,
+    },
+    /// What is awaited by then; what was received is kept.
+    Awaited,
 }
 
 /// A move that was not carried out yet, and since when it waits.
@@ -118,9 +129,20 @@ fn carry_out<C: Consumer>(kafka: &Kafka<C>, request: &mut Move<C>) -> bool {
     if lane.is_closing() {
         return true;
     }
-    match kafka.seek(&lane.topic, lane.partition, Offset::Offset(request.offset), Duration::from_secs(2)) {
+    let offset = match request.to {
+        To::Place { offset, .. } => Some(offset),
+        To::Awaited => lane.awaited(),
+    };
+    let Some(offset) = offset else {
+        lane.moved_again();
+        return true;
+    };
+    match kafka.seek(&lane.topic, lane.partition, Offset::Offset(offset), Duration::from_secs(2)) {
         Ok(()) => {
-            lane.moved(request.offset, request.phase, request.queuing);
+            match request.to {
+                To::Place { offset, phase, queuing } => lane.moved(offset, phase, queuing),
+                To::Awaited => lane.moved_again(),
+            }
             let (unused, _) = oneshot::channel();
             // the lane may have gone away in the meantime
             let _ = std::mem::replace(&mut request.done, unused).send(());

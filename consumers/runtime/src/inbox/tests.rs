@@ -64,6 +64,18 @@ fn a_record_before_the_place_says_that_the_move_was_lost() {
 }
 
 #[test]
+fn a_client_that_goes_back_later_is_noticed_and_nothing_is_forgotten() {
+    let mut inbox = inbox();
+    inbox.open(5, Phase::Open, false);
+    assert_eq!(receive(&mut inbox, 5), Received::Taken);
+    assert_eq!(receive(&mut inbox, 0), Received::Early);
+    assert_eq!(receive(&mut inbox, 5), Received::Early);
+    assert_eq!(receive(&mut inbox, 6), Received::Taken);
+    assert_eq!(inbox.fold.end.unwrap().0, 7);
+    assert_eq!(inbox.fold.records, 2);
+}
+
+#[test]
 fn records_that_are_missing_after_the_place_are_told_once() {
     let mut inbox = inbox();
     inbox.open(5, Phase::Open, false);
@@ -88,6 +100,8 @@ fn the_record_that_is_verified_may_be_gone_but_none_after_it() {
 enum Step {
     /// So many records arrive from where the client reads.
     Arrive(u8),
+    /// The client goes back to the first record by itself.
+    GoBack,
     /// The lane takes out what was received and applies it.
     Apply,
     /// Everything received is forgotten: a halt, or a place that is looked for.
@@ -111,6 +125,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let place = (0..6_u8, any::<bool>(), client);
     let step = prop_oneof![
         4 => (1..6_u8).prop_map(Step::Arrive),
+        1 => Just(Step::GoBack),
         3 => Just(Step::Apply),
         1 => Just(Step::Close),
         2 => place.prop_map(|(back, queuing, client)| Step::Place { back, queuing, client }),
@@ -156,6 +171,7 @@ proptest! {
                         }
                     }
                 }
+                Step::GoBack => client = START,
                 Step::Close => inbox.close(),
                 Step::Place { back, queuing, client: reads } => {
                     applied = (applied - i64::from(back)).max(START);
