@@ -2,9 +2,13 @@
 //! which a new leader once said that a position is not to be had, and to say nothing of a topic that was deleted and made
 //! again. What no error tells is found by looking: a partition that received nothing for a while is compared with its end,
 //! twice, and looks for its place when it stood still between.
+//!
+//! Where that does not help either, the client is given up and another made. Of a topic that was made again librdkafka takes no
+//! metadata while its leaders' epochs are lower than those it knew (2.12.1, `rd_kafka_toppar_leader_update`): a topic
+//! whose brokers were ever restarted has higher ones than a new topic, and the broker refuses every fetch that names them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use platform::metric;
@@ -21,6 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest time between two attempts at one place. A topic that ends in a transaction's marker stands still rightly.
 const LONGEST: Duration = Duration::from_mins(10);
 
+/// Places at which a partition stood still and for which a new client was made; remembered from client to client, because
+/// one that stands still rightly would have a new one again and again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Despaired(Arc<Mutex<HashMap<(Arc<str>, i32), i64>>>);
+
+impl Despaired {
+    /// True once for a place of a partition.
+    fn is_new(&self, topic: &Arc<str>, partition: i32, next: i64) -> bool {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.insert((topic.clone(), partition), next) != Some(next)
+    }
+}
+
 /// What is remembered of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Watch {
@@ -31,11 +48,13 @@ struct Watch {
     /// The broker's end was another place when it was last asked.
     away: bool,
     patience: Duration,
+    /// How often it was helped at this place.
+    helped: u32,
 }
 
 impl Watch {
     fn new(next: i64, now: Instant) -> Self {
-        Self { next, since: now, away: false, patience: PATIENCE }
+        Self { next, since: now, away: false, patience: PATIENCE, helped: 0 }
     }
 
     /// True when the partition's end is worth asking for.
@@ -56,14 +75,17 @@ impl Watch {
             return false;
         }
         if was_away {
-            *self = Self { since: now, away: false, patience: (self.patience * 2).min(LONGEST), ..*self };
+            let helped = self.helped + 1;
+            // the second help is another one than the first
+            let patience = if helped > 1 { (self.patience * 2).min(LONGEST) } else { self.patience };
+            *self = Self { since: now, away: false, patience, helped, ..*self };
         }
         was_away
     }
 }
 
-/// Looks until `stop`.
-pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, stop: CancellationToken) {
+/// Looks until `stop`, which it cancels itself where only another client helps.
+pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, despaired: Despaired, stop: CancellationToken) {
     let mut watched: HashMap<Partition, Watch> = HashMap::new();
     loop {
         tokio::select! {
@@ -93,6 +115,14 @@ pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, stop: CancellationT
                         "{topic}[{partition}] stands still at {next} although it ends at {end}"
                     );
                     metrics::counter!(metric::CONSUMER_STALLS, "consumer" => consumer).increment(1);
+                    if watch.helped > 1 && despaired.is_new(&lane.topic, partition, next) {
+                        tracing::warn!(
+                            consumer,
+                            "to take the place again did not help; {consumer} makes another client"
+                        );
+                        stop.cancel();
+                        return;
+                    }
                     lane.suspect();
                 }
             }
@@ -159,6 +189,14 @@ mod tests {
                 helped.push(now.duration_since(began).as_secs());
             }
         }
-        assert_eq!(helped, [25, 70, 155, 320, 645, 1_250, 1_855]);
+        assert_eq!(helped, [25, 50, 95, 180, 345, 670, 1_275, 1_880]);
+    }
+
+    #[test]
+    fn a_client_is_given_up_once_for_a_place() {
+        let (despaired, topic) = (Despaired::default(), Arc::from("t"));
+        assert!(despaired.is_new(&topic, 0, 5) && despaired.is_new(&topic, 1, 5));
+        assert!(!despaired.clone().is_new(&topic, 0, 5), "another client, the same place");
+        assert!(despaired.is_new(&topic, 0, 6));
     }
 }

@@ -24,10 +24,11 @@ use crate::lane::{Lane, Pause};
 use crate::parked_keys::ParkedKeys;
 use crate::poll::{self, Move};
 use crate::settings::Settings;
+use crate::stall::{self, Despaired};
 use crate::topic::Topic;
 use crate::turn::{self, Partition, Turns};
 use crate::verdict::{Fault, Verdict};
-use crate::{control, parking, stall};
+use crate::{control, parking};
 
 /// What a consumer needs of its surroundings.
 #[derive(Clone)]
@@ -52,7 +53,7 @@ pub(crate) type Kafka<C> = BaseConsumer<Assignment<C>>;
 
 /// What the partitions of one consumer in one process have in common.
 pub(crate) struct Worker<C: Consumer> {
-    pub(crate) consumer: C,
+    pub(crate) consumer: Arc<C>,
     pub(crate) settings: Settings,
     pub(crate) control: PgPool,
     pub(crate) registry: Arc<Registry>,
@@ -161,10 +162,24 @@ impl<C: Consumer> Worker<C> {
 /// Runs a consumer until `stop` is cancelled, then drains: what is being applied is finished and committed, what is not
 /// begun is left to whoever comes next. Fails only when it cannot start.
 pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: CancellationToken) -> anyhow::Result<()> {
-    let name = consumer.name();
     if !platform::postgres::wait_until_ready(&around.control, "backbone", &stop).await {
         return Ok(());
     }
+    let (consumer, despaired) = (Arc::new(consumer), Despaired::default());
+    while !stop.is_cancelled() {
+        run_client(&consumer, &around, &despaired, &stop).await?;
+    }
+    Ok(())
+}
+
+/// Runs it with one Kafka client, until `stop` or until that client is given up.
+async fn run_client<C: Consumer>(
+    consumer: &Arc<C>,
+    around: &Surroundings,
+    despaired: &Despaired,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let (consumer, around, name) = (consumer.clone(), around.clone(), consumer.name());
     // a caller that goes away stops the polling thread too
     let stop = stop.child_token();
     let _gone = stop.clone().drop_guard();
@@ -201,7 +216,7 @@ pub async fn run<C: Consumer>(consumer: C, around: Surroundings, stop: Cancellat
     let kafka = subscribe(&worker, &names)?;
     tracing::info!(consumer = name, group = worker.settings.group, topics = names.join(","), "{name} subscribed");
     let control = tokio::spawn(control::run(worker.clone(), stop.clone()));
-    let watching = tokio::spawn(stall::run(worker.clone(), stop.clone()));
+    let watching = tokio::spawn(stall::run(worker.clone(), despaired.clone(), stop.clone()));
     let polling = std::thread::Builder::new()
         .name(format!("poll-{name}"))
         .spawn(move || poll::run(&worker, kafka, &requests, &stop))

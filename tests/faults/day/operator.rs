@@ -28,12 +28,17 @@ impl Day {
         said
     }
 
-    /// Plans something, and does it.
-    pub(crate) async fn carry_out(&self, arguments: &[&str]) -> String {
+    /// Plans something; answers the plan's token.
+    pub(crate) async fn plan(&self, arguments: &[&str]) -> String {
         let planned = self.sluice(&[arguments, &["--json"]].concat()).await;
         let plan: serde_json::Value = serde_json::from_str(planned.lines().last().unwrap_or_default()).unwrap();
-        let token = plan["token"].as_str().unwrap_or_else(|| panic!("no token: {planned}"));
-        self.sluice(&[arguments, &["--execute", token, "--reason", self.fault]].concat()).await
+        plan["token"].as_str().unwrap_or_else(|| panic!("no token: {planned}")).to_owned()
+    }
+
+    /// Plans something, and does it.
+    pub(crate) async fn carry_out(&self, arguments: &[&str]) -> String {
+        let token = self.plan(arguments).await;
+        self.sluice(&[arguments, &["--execute", &token, "--reason", self.fault]].concat()).await
     }
 
     /// Has a partition applied again from an offset on.
