@@ -25,10 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest time between two attempts at one place. A topic that ends in a transaction's marker stands still rightly.
 const LONGEST: Duration = Duration::from_mins(10);
 
+/// A partition, by topic and number, of whatever client.
+type Numbered = (Arc<str>, i32);
+
 /// Places at which a partition stood still and for which a new client was made; remembered from client to client, because
 /// one that stands still rightly would have a new one again and again.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Despaired(Arc<Mutex<HashMap<(Arc<str>, i32), i64>>>);
+pub(crate) struct Despaired(Arc<Mutex<HashMap<Numbered, i64>>>);
 
 impl Despaired {
     /// True once for a place of a partition.
