@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::day::{ALL, Day, MERCHANT_TAX, seed, setting};
+use crate::day::{ALL, Day, seed, setting};
 use crate::relay::{BY_KEY, Passing, Relay, Twist};
 
 /// Schema ids above this are those of the real registry, so many times this further up.
@@ -98,18 +98,6 @@ impl Twist for Renumbered {
     }
 }
 
-/// A key that moves is read from two partitions: its first change may come after one that lacks a large value, which has no
-/// row to take it from and parks. An operator who knows that everything has come by now releases them. Rows of other days, whose
-/// first change was made before the relay began, stay parked, rightly.
-async fn release_what_came_too_early(day: &Day) {
-    day.read_to_the_end(&ALL).await;
-    if day.parked(MERCHANT_TAX).await > 0 {
-        let release = ["parked", "release", MERCHANT_TAX, "--all"];
-        let token = day.plan(&release).await;
-        day.ask(&[release.as_slice(), &["--execute", &token, "--reason", "keys moved"]].concat()).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn rebuilt_under_other_schema_ids_keys_move_to_other_partitions() {
     let registry = Rebuilt::start().await;
@@ -122,7 +110,7 @@ async fn rebuilt_under_other_schema_ids_keys_move_to_other_partitions() {
     day.recover().await;
     let truth = load.end().await;
     let _cluster = relay.end().await;
-    release_what_came_too_early(&day).await;
+    day.release_what_came_too_early().await;
     day.end(&truth).await;
     for worker in workers {
         worker.kill().await;
@@ -151,7 +139,7 @@ async fn away_slow_and_broken_the_registry_is_waited_for() {
     }
     let truth = load.end().await;
     let _cluster = relay.end().await;
-    release_what_came_too_early(&day).await;
+    day.release_what_came_too_early().await;
     day.end(&truth).await;
     worker.kill().await;
 }
