@@ -54,8 +54,10 @@ impl Engine {
         let documents = format!("collections/{ALIAS}/documents");
         let remove = self.request(reqwest::Method::DELETE, &documents).query(&[("filter_by", these(removed))]);
         remove.send().await?.error_for_status()?;
-        let change = self.request(reqwest::Method::PATCH, &documents).query(&[("filter_by", these(changed))]);
-        change.json(&serde_json::json!({ "name": "damaged" })).send().await?.error_for_status()?;
+        for id in changed {
+            let change = self.request(reqwest::Method::PATCH, &format!("{documents}/{id}"));
+            change.json(&serde_json::json!({ "name": "damaged" })).send().await?.error_for_status()?;
+        }
         let mut invented = Vec::new();
         for id in copied {
             let copy = self.request(reqwest::Method::GET, &format!("{documents}/{id}"));
