@@ -181,6 +181,12 @@ impl Day {
         Duration::from_mins(if self.is_long() { 10 } else { 2 })
     }
 
+    /// How many partitions a topic has now.
+    pub(crate) async fn partitions(&self, topic: &'static str) -> usize {
+        let groups = self.groups.clone();
+        tokio::task::spawn_blocking(move || groups.ends().elements_for_topic(topic).len()).await.unwrap()
+    }
+
     /// The group of a consumer.
     pub(crate) fn group(&self, consumer: &str) -> &str {
         &self.names[consumer]

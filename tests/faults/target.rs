@@ -110,9 +110,7 @@ async fn restored_from_a_backup_older_than_its_offsets_it_is_noticed_and_repaire
     let worker = day.worker(&ALL);
     let load = day.load();
     day.ready().await;
-    let groups = day.groups.clone();
-    let partitions =
-        tokio::task::spawn_blocking(move || groups.ends().elements_for_topic(MERCHANT).len()).await.unwrap();
+    let partitions = day.partitions(MERCHANT).await;
     while frontier(&day).await.len() < partitions {
         load.more(10).await;
     }

@@ -97,7 +97,7 @@ pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, despaired: Despaire
         }
         let mut seen = HashMap::new();
         for lane in worker.lanes() {
-            let (name, Some(next)) = (lane.name(), lane.awaits()) else { continue };
+            let (name, Some(next)) = (lane.name(), lane.stands_at()) else { continue };
             let now = Instant::now();
             let mut watch = watched.remove(&name).unwrap_or_else(|| Watch::new(next, now));
             if watch.is_still(next, now) {
@@ -105,7 +105,7 @@ pub(crate) async fn run<C: Consumer>(worker: Arc<Worker<C>>, despaired: Despaire
                 let end = tokio::task::spawn_blocking(move || asked.ask_end()).await;
                 // a broker that is away is waited for
                 if let Ok(Ok(end)) = end
-                    && lane.awaits() == Some(next)
+                    && lane.stands_at() == Some(next)
                     && watch.is_stuck(end, now)
                 {
                     let (consumer, topic, partition) = (worker.name(), &*lane.topic, lane.partition);

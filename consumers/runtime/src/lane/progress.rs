@@ -9,10 +9,10 @@ use crate::consumer::Consumer;
 use crate::frontier::Mark;
 
 impl<C: Consumer> Lane<C> {
-    /// The offset that it is to receive next, while nothing keeps it from receiving.
-    pub(crate) fn awaits(&self) -> Option<i64> {
+    /// The offset that is awaited, while nothing keeps it from being received.
+    pub(crate) fn stands_at(&self) -> Option<i64> {
         let runs = matches!(*lock(&self.state), State::Running) && *lock(&self.pauses) == 0 && !self.is_closing();
-        if runs { lock(&self.inbox).awaits() } else { None }
+        if runs { self.awaited() } else { None }
     }
 
     /// What is applied and not committed.
