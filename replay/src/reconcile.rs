@@ -1,20 +1,18 @@
 //! Whether a target shows what its source holds.
 //!
-//! Each of a consumer's comparisons ([`Comparison`]) is asked range by range. What differs is looked at again once what was
+//! Each of a consumer's comparisons ([`Comparison`]) looks part by part. What differs is looked at again once what was
 //! on its way has arrived, so that a live system is not accused of its own lag.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::TryStreamExt as _;
 use runtime::Fault;
 use runtime::comparison::{Comparison, Contrast, Differing};
 use serde::Serialize;
 
 pub use runtime::comparison::Kind;
 
-/// How many ranges are asked at once.
-const AT_ONCE: usize = 2;
 /// How often what differs is looked at again, and how long it is waited before.
 const LOOKS: usize = 5;
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -109,11 +107,10 @@ fn named(comparison: &dyn Comparison, wrong: Differing) -> impl Iterator<Item = 
 
 async fn whole(comparison: &dyn Comparison, found: &mut Found) -> Result<Differing, Fault> {
     let mut wrong = Differing::new();
-    for some in comparison.ranges().await?.chunks(AT_ONCE) {
-        for looked in try_join_all(some.iter().map(|range| comparison.range(*range))).await? {
-            found.rows += looked.rows;
-            wrong.extend(looked.wrong);
-        }
+    let mut looks = comparison.looks();
+    while let Some(looked) = looks.try_next().await? {
+        found.rows += looked.rows;
+        wrong.extend(looked.wrong);
         if wrong.len() >= MOST {
             found.cut = true;
             break;

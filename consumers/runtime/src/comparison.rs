@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::Fault;
@@ -58,9 +59,11 @@ pub struct Contrast {
 /// What is wrong, by the key of the source's row.
 pub type Differing = BTreeMap<i64, Contrast>;
 
-/// A part of a comparison, small enough to be held in memory: above the first number, up to the second one. What the
-/// numbers are is the comparison's own affair.
+/// Keys above the first number, up to the second one.
 pub type Range = (i64, i64);
+
+/// How many ranges are looked at together.
+const AT_ONCE: usize = 2;
 
 /// Cuts everything there is at these bounds, which ascend.
 #[must_use]
@@ -69,10 +72,21 @@ pub fn ranges(bounds: &[i64]) -> Vec<Range> {
     from.zip(bounds.iter().copied().chain([i64::MAX])).collect()
 }
 
-/// What a range holds.
+/// Looks at each range, some of them at once.
+pub fn in_ranges<'l, L>(
+    ranges: Vec<Range>,
+    look: impl FnMut(Range) -> L + Send + 'l,
+) -> impl Stream<Item = Result<Looked, Fault>> + Send + 'l
+where
+    L: Future<Output = Result<Looked, Fault>> + Send + 'l,
+{
+    stream::iter(ranges).map(look).buffer_unordered(AT_ONCE)
+}
+
+/// What a part of a comparison holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Looked {
-    /// How many rows the source has of it.
+    /// How many rows the source has of this part.
     pub rows: i64,
     /// What is wrong in it.
     pub wrong: Differing,
@@ -86,11 +100,9 @@ pub trait Comparison: Send + Sync {
     /// The topic of the source's table, whose keys are compared.
     fn topic(&self) -> &'static str;
 
-    /// The ranges that together are everything on both sides.
-    fn ranges(&self) -> BoxFuture<'_, Result<Vec<Range>, Fault>>;
-
-    /// What is wrong in a range, on a first look: what is on its way between the two counts as wrong.
-    fn range(&self, range: Range) -> BoxFuture<'_, Result<Looked, Fault>>;
+    /// Looks at everything that both sides have, part by part, each small enough to be held in memory. This is a first look:
+    /// what is on its way between the two counts as wrong.
+    fn looks(&self) -> BoxStream<'_, Result<Looked, Fault>>;
 
     /// Which of these keys are wrong now.
     fn keys<'c>(&'c self, keys: &'c [i64]) -> BoxFuture<'c, Result<Differing, Fault>>;

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
+use futures::stream::{BoxStream, StreamExt as _};
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::comparison::{Comparison, Contrast, Differing, Kind, Looked, Range, ranges};
+use crate::comparison::{Comparison, Contrast, Differing, Kind, Looked, Range, in_ranges, ranges};
 use crate::verdict::Fault;
 
 /// How many source rows a range has.
@@ -54,6 +55,22 @@ struct Answer {
     as_of: Option<i64>,
 }
 
+impl Between {
+    async fn look(&self, range: Range) -> Result<Looked, Fault> {
+        let Self { projection, source, target } = self;
+        let (theirs, ours) =
+            tokio::try_join!(digest(source, projection.source, range), digest(target, projection.target, range))?;
+        if theirs == ours {
+            return Ok(Looked { rows: theirs.0, wrong: Differing::new() });
+        }
+        let answers = tokio::try_join!(
+            answers_in(source, projection.source, range),
+            answers_in(target, projection.target, range)
+        )?;
+        Ok(Looked { rows: theirs.0, wrong: compare(answers.0, answers.1) })
+    }
+}
+
 impl Comparison for Between {
     fn name(&self) -> &'static str {
         self.projection.name
@@ -63,25 +80,12 @@ impl Comparison for Between {
         self.projection.topic
     }
 
-    fn ranges(&self) -> BoxFuture<'_, Result<Vec<Range>, Fault>> {
-        async { Ok(ranges(&bounds(&self.source, self.projection.source).await?)) }.boxed()
-    }
-
-    fn range(&self, range: Range) -> BoxFuture<'_, Result<Looked, Fault>> {
-        async move {
-            let Self { projection, source, target } = self;
-            let (theirs, ours) =
-                tokio::try_join!(digest(source, projection.source, range), digest(target, projection.target, range))?;
-            if theirs == ours {
-                return Ok(Looked { rows: theirs.0, wrong: Differing::new() });
-            }
-            let answers = tokio::try_join!(
-                answers_in(source, projection.source, range),
-                answers_in(target, projection.target, range)
-            )?;
-            Ok(Looked { rows: theirs.0, wrong: compare(answers.0, answers.1) })
-        }
-        .boxed()
+    fn looks(&self) -> BoxStream<'_, Result<Looked, Fault>> {
+        let looks = async {
+            let bounds = bounds(&self.source, self.projection.source).await?;
+            Ok(in_ranges(ranges(&bounds), |range| self.look(range)))
+        };
+        looks.try_flatten_stream().boxed()
     }
 
     fn keys<'c>(&'c self, keys: &'c [i64]) -> BoxFuture<'c, Result<Differing, Fault>> {

@@ -1,37 +1,42 @@
 //! The documents beside what the source says of their products.
 //!
-//! A range is of merchants, because the engine filters by them and not by ranges of ids: it gives the documents of these
-//! merchants one after the other, of which a digest and the version are kept, and the source's products are read beside
-//! them page by page. What does not agree is read once more from both sides.
+//! The engine gives all its documents in one answer, of each of which the digest is kept (16 bytes); the source's products are read in
+//! ranges of ids and digested beside them. What does not agree is read once more from both sides.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
+use futures::stream::{BoxStream, StreamExt as _};
+use platform::postgres::uninterrupted;
 use runtime::Fault;
-use runtime::comparison::{Comparison, Contrast, Differing, Kind, Looked, Range, ranges};
+use runtime::comparison::{Comparison, Contrast, Differing, Kind, Looked, Range, in_ranges, ranges};
 use schemas::Row as _;
 use schemas::commerce::product::Product;
 use serde_json::{Map, Value};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::Inner;
 use crate::chunk::Target;
+use crate::digest::{READ_XMIN, digested};
 use crate::document;
 use crate::fill;
 use crate::source;
-use crate::typesense::Typesense;
+use crate::typesense::{Typesense, unreadable};
 
-/// How many products a range has at least, unless it is the last.
+/// How many products a range has.
 const RANGE: i64 = 20_000;
-/// How many products are read from both sides together.
-const PAGE: usize = 500;
+/// How many products are read together.
+const PAGE: usize = 1_000;
 /// How much of a value is shown.
 const SHOWN: usize = 200;
 
+/// Products with the digests of their documents, in the order of their ids.
+type Digests = Vec<(i64, u64)>;
+
 /// The documents of a collection, compared with a commerce database.
+#[derive(Clone)]
 pub(crate) struct Documents {
     inner: Arc<Inner>,
     source: PgPool,
@@ -52,34 +57,42 @@ impl Documents {
         Self { inner, source, target: Target::Only(engine.clone()), engine }
     }
 
-    async fn look(&self, range: Range) -> Result<Looked, Fault> {
-        let mut shown = self.shown_in(range).await?;
-        let (mut rows, mut doubtful) = (0, Vec::new());
-        for page in source::products_in(&self.source, range).await?.chunks(PAGE) {
-            for (product, document) in computed(&self.source, page).await? {
-                rows += 1;
-                if shown.remove(&product) != Some(digest(&document)) {
-                    doubtful.push(product);
-                }
-            }
+    async fn look(&self, range: Range, shown: &Digests) -> Result<Looked, Fault> {
+        let shown = within(shown, range);
+        let products = source::products_in(&self.source, range).await?;
+        let mut connection = self.source.acquire().await?;
+        let mut made = BTreeMap::new();
+        for page in products.chunks(PAGE) {
+            let see = |product, body: &[u8]| {
+                made.insert(product, digest_of(body));
+            };
+            each_shown(&mut connection, page, see).await?;
         }
-        doubtful.extend(shown.into_keys());
+        drop(connection);
+        let extra = shown.iter().map(|(product, _)| *product).filter(|product| !made.contains_key(product));
+        let is_shown = |made: &(&i64, &u64)| shown.binary_search(&(*made.0, *made.1)).is_ok();
+        let differing = made.iter().filter(|made| !is_shown(made)).map(|(product, _)| *product);
+        let doubtful: Vec<i64> = differing.chain(extra).collect();
+        let rows = i64::try_from(made.len()).unwrap_or(i64::MAX);
         Ok(Looked { rows, wrong: self.of_keys(&doubtful).await? })
     }
 
-    /// The digests of what the engine has of a range.
-    async fn shown_in(&self, range: Range) -> Result<HashMap<i64, u64>, Fault> {
-        let mut shown = HashMap::new();
-        self.engine
-            .each(of_merchants(range).as_deref(), |document| {
-                if let Some(product) = id(&document) {
-                    shown.insert(product, digest(&content(document)));
-                } else {
-                    // nothing that search-sync does makes or removes it
-                    tracing::warn!(id = %document["id"], "a document whose id is no product's");
-                }
-            })
-            .await?;
+    /// What the engine has.
+    async fn shown(&self) -> Result<Digests, Fault> {
+        let mut shown = Digests::new();
+        let see = |document: &[u8]| {
+            let seen = digested(document).map_err(|error| unreadable(&error))?;
+            if let Some(product) = seen.product {
+                shown.push((product, seen.digest));
+            } else {
+                // nothing that search-sync does makes or removes it
+                let document = cut(String::from_utf8_lossy(document).into_owned());
+                tracing::warn!(document, "a document whose id is no product's");
+            }
+            Ok(())
+        };
+        self.engine.each(see).await?;
+        shown.sort_unstable();
         Ok(shown)
     }
 
@@ -109,12 +122,18 @@ impl Comparison for Documents {
         Product::TOPIC
     }
 
-    fn ranges(&self) -> BoxFuture<'_, Result<Vec<Range>, Fault>> {
-        async { Ok(ranges(&source::bounds(&self.source, RANGE).await?)) }.boxed()
-    }
-
-    fn range(&self, range: Range) -> BoxFuture<'_, Result<Looked, Fault>> {
-        self.look(range).boxed()
+    fn looks(&self) -> BoxStream<'_, Result<Looked, Fault>> {
+        let looks = async move {
+            let shown = Arc::new(self.shown().await?);
+            let bounds = source::bounds(&self.source, RANGE).await?;
+            let look = move |range| {
+                let (documents, shown) = (self.clone(), shown.clone());
+                // making and digesting documents is this process's own work, of more than one core
+                uninterrupted(async move { documents.look(range, &shown).await })
+            };
+            Ok(in_ranges(ranges(&bounds), look))
+        };
+        looks.try_flatten_stream().boxed()
     }
 
     fn keys<'c>(&'c self, keys: &'c [i64]) -> BoxFuture<'c, Result<Differing, Fault>> {
@@ -126,49 +145,59 @@ impl Comparison for Documents {
     }
 }
 
-/// Which merchants a range is of, as the engine is asked.
-fn of_merchants((above, up_to): Range) -> Option<String> {
-    let above = (above > i64::MIN).then(|| format!("merchant_id:>{above}"));
-    let up_to = (up_to < i64::MAX).then(|| format!("merchant_id:<={up_to}"));
-    let filter = [above, up_to].into_iter().flatten().collect::<Vec<_>>().join(" && ");
-    (!filter.is_empty()).then_some(filter)
+/// Those of a range.
+fn within(digests: &Digests, (above, up_to): Range) -> &[(i64, u64)] {
+    let end = |bound: i64| digests.partition_point(|(product, _)| *product <= bound);
+    &digests[end(above)..end(up_to)]
+}
+
+/// Those of these products that have a document, with its text.
+async fn each_shown(
+    source: &mut PgConnection,
+    products: &[i64],
+    mut seen: impl FnMut(i64, &[u8]),
+) -> Result<(), Fault> {
+    let mut rows = source::read(source, products);
+    let mut body = Vec::new();
+    while let Some(aggregate) = rows.try_next().await? {
+        if aggregate.is_shown() {
+            body.clear();
+            document::write(&aggregate, &mut body)?;
+            seen(aggregate.id, &body);
+        }
+    }
+    Ok(())
 }
 
 /// The documents that the source makes of these products, by their ids.
 pub(crate) async fn computed(source: &PgPool, products: &[i64]) -> Result<BTreeMap<i64, Value>, Fault> {
     let mut connection = source.acquire().await?;
-    let mut rows = source::read(&mut connection, products);
     let mut documents = BTreeMap::new();
-    while let Some(aggregate) = rows.try_next().await? {
-        if aggregate.is_shown() {
-            let mut body = Vec::new();
-            document::write(&aggregate, &mut body)?;
-            // what this program cannot read is compared as text: one such product must not hide the others
-            let document = serde_json::from_slice(&body)
-                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-            documents.insert(aggregate.id, content(document));
-        }
-    }
+    let see = |product, body: &[u8]| {
+        // what this program cannot read is compared as text: one such product must not hide the others
+        let document = serde_json::from_slice(body);
+        let document = document.unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
+        documents.insert(product, content(document));
+    };
+    each_shown(&mut connection, products, see).await?;
     Ok(documents)
+}
+
+/// Of a document that this program cannot read any number does: then it is looked at as text.
+fn digest_of(body: &[u8]) -> u64 {
+    digested(body).map(|document| document.digest).unwrap_or_default()
 }
 
 /// Without what says when it was read rather than what was.
 pub(crate) fn content(mut document: Value) -> Value {
     if let Some(fields) = document.as_object_mut() {
-        fields.remove("read_xmin");
+        fields.remove(READ_XMIN);
     }
     document
 }
 
 fn id(document: &Value) -> Option<i64> {
     document["id"].as_str()?.parse().ok()
-}
-
-/// The same for equal documents, whatever the order of their fields. Both sides are digested by this process.
-fn digest(content: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// What both say, unless it is the same.
@@ -226,18 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_does_not_depend_on_the_order_of_fields_or_on_when_it_was_read() {
-        let one = content(json!({ "a": 1, "b": { "c": [1.5, "x"], "d": null }, "read_xmin": 7 }));
-        let other = content(json!({ "read_xmin": 9, "b": { "d": null, "c": [1.5, "x"] }, "a": 1 }));
-        assert_eq!(digest(&one), digest(&other));
-        assert_ne!(digest(&one), digest(&json!({ "a": 2, "b": { "c": [1.5, "x"], "d": null } })));
-    }
-
-    #[test]
-    fn ranges_of_merchants_are_asked_for_without_bounds_that_are_none() {
-        assert_eq!(of_merchants((i64::MIN, i64::MAX)), None);
-        assert_eq!(of_merchants((i64::MIN, 9)).unwrap(), "merchant_id:<=9");
-        assert_eq!(of_merchants((3, 9)).unwrap(), "merchant_id:>3 && merchant_id:<=9");
-        assert_eq!(of_merchants((9, i64::MAX)).unwrap(), "merchant_id:>9");
+    fn ranges_of_digests_are_above_one_product_and_up_to_another() {
+        let digests = vec![(1, 10), (3, 30), (5, 50)];
+        assert_eq!(within(&digests, (i64::MIN, i64::MAX)), digests);
+        assert_eq!(within(&digests, (1, 5)), &digests[1..]);
+        assert_eq!(within(&digests, (1, 2)), &[]);
     }
 }

@@ -6,6 +6,7 @@ mod beside;
 mod chunk;
 mod compare;
 mod decide;
+mod digest;
 mod document;
 mod fill;
 mod memory;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use futures::TryStreamExt as _;
 use runtime::Fault;
 use runtime::comparison::{Comparison as _, Contrast};
 use serde::Serialize;
@@ -180,8 +181,8 @@ impl Reindex {
 
     async fn settle_all(&self, documents: &Documents, told: impl Fn(Progress)) -> Result<Settled, Fault> {
         let mut settled = Settled::default();
-        for range in documents.ranges().await? {
-            let looked = documents.range(range).await?;
+        let mut looks = documents.looks();
+        while let Some(looked) = looks.try_next().await? {
             settled.documents += looked.rows;
             let (found, mut wrong) = (looked.wrong.len(), looked.wrong);
             for _ in 0..ROUNDS {

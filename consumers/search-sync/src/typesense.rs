@@ -6,4 +6,4 @@ mod import;
 
 pub(crate) use client::Typesense;
 pub use collection::COLLECTION;
-pub(crate) use import::Refusal;
+pub(crate) use import::{Refusal, unreadable};

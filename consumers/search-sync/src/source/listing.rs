@@ -81,24 +81,20 @@ pub(crate) async fn products_of(db: impl PgExecutor<'_>, shelves: &mut Vec<Shelf
     Ok(products)
 }
 
-/// The last merchants of ranges that have about so many products each, without the last range's.
+/// The last products of ranges that have so many products each, without the last range's.
 pub(crate) async fn bounds(db: impl PgExecutor<'_>, products: i64) -> sqlx::Result<Vec<i64>> {
-    let mut bounds: Vec<i64> = sqlx::query_scalar(
-        "select max(merchant_id) from (
-             select merchant_id, (sum(count(*)) over (order by merchant_id) - 1)::bigint / $1 as place
-               from product where deleted_at is null group by merchant_id) m
-          group by place order by 1",
+    sqlx::query_scalar(
+        "select id from (select id, row_number() over (order by id) as place from product where deleted_at is null) p
+          where place % $1 = 0 order by id",
     )
     .bind(products)
     .fetch_all(db)
-    .await?;
-    bounds.pop();
-    Ok(bounds)
+    .await
 }
 
-/// The products of merchants above the first and up to the second that were not soft deleted.
+/// The products above the first and up to the second that were not soft deleted.
 pub(crate) async fn products_in(db: impl PgExecutor<'_>, (above, up_to): (i64, i64)) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar("select id from product where merchant_id > $1 and merchant_id <= $2 and deleted_at is null")
+    sqlx::query_scalar("select id from product where id > $1 and id <= $2 and deleted_at is null order by id")
         .bind(above)
         .bind(up_to)
         .fetch_all(db)

@@ -51,12 +51,11 @@ impl Typesense {
     pub(super) async fn pieces(
         &self,
         path: &str,
-        query: &[(&str, &str)],
         mut seen: impl FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let late = |_| unavailable("an answer that does not go on", None);
         let request = self.http.get(format!("{}{path}", self.base)).header("x-typesense-api-key", self.key.clone());
-        let begun = tokio::time::timeout(self.timeout, request.query(query).send()).await.map_err(late)?;
+        let begun = tokio::time::timeout(self.timeout, request.send()).await.map_err(late)?;
         let mut response = accepted(begun.map_err(|error| unreachable(&error))?).await?;
         while let Some(piece) = tokio::time::timeout(self.timeout, response.chunk())
             .await

@@ -74,36 +74,29 @@ impl Typesense {
         let text = self.text(self.request(Method::GET, &path).query(&[("filter_by", filter)])).await?;
         let lines = text.lines().filter(|line| !line.is_empty());
         let read = lines.map(serde_json::from_str).collect::<Result<_, _>>();
-        read.map_err(|error| unavailable(&format!("an export that is no JSON: {error}"), None))
+        read.map_err(|error| unreadable(&error))
     }
 
-    /// Shows every document that matches, one at a time.
-    pub(crate) async fn each(&self, filter: Option<&str>, mut seen: impl FnMut(Value)) -> Result<(), Fault> {
+    /// Shows the text of every document, one at a time, in no order. (Without a filter and a choice of fields the engine sends what
+    /// it stored as it is, three times as fast as with either.)
+    pub(crate) async fn each(&self, mut seen: impl FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
         let path = format!("/collections/{}/documents/export", self.collection);
-        let query: Vec<(&str, &str)> = filter.map(|filter| ("filter_by", filter)).into_iter().collect();
         let mut line = Vec::new();
-        let mut end = |line: &mut Vec<u8>| {
-            if !line.is_empty() {
-                seen(
-                    serde_json::from_slice(line)
-                        .map_err(|error| unavailable(&format!("an export that is no JSON: {error}"), None))?,
-                );
-                line.clear();
-            }
-            Ok(())
-        };
-        self.pieces(&path, &query, |piece| {
+        self.pieces(&path, |piece| {
             let mut lines = piece.split(|byte| *byte == b'\n');
             // a piece may begin in the middle of a line and end in the middle of another one
             line.extend_from_slice(lines.next().unwrap_or_default());
             for begun in lines {
-                end(&mut line)?;
+                if !line.is_empty() {
+                    seen(&line)?;
+                    line.clear();
+                }
                 line.extend_from_slice(begun);
             }
             Ok(())
         })
         .await?;
-        end(&mut line)
+        if line.is_empty() { Ok(()) } else { seen(&line) }
     }
 
     /// The products whose documents name these variants.
@@ -119,13 +112,17 @@ impl Typesense {
             let query = [("filter_by", filter.as_str()), ("include_fields", "id")];
             let text = self.text(self.request(Method::GET, &path).query(&query)).await?;
             for line in text.lines().filter(|line| !line.is_empty()) {
-                let found: Found = serde_json::from_str(line)
-                    .map_err(|error| unavailable(&format!("an export that is no JSON: {error}"), None))?;
+                let found: Found = serde_json::from_str(line).map_err(|error| unreadable(&error))?;
                 products.extend(found.id.parse::<i64>());
             }
         }
         Ok(products)
     }
+}
+
+/// Of documents that were exported.
+pub(crate) fn unreadable(error: &serde_json::Error) -> Fault {
+    unavailable(&format!("an export that is no JSON: {error}"), None)
 }
 
 fn joined(ids: &[i64]) -> String {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use futures::TryStreamExt as _;
 use runtime::Consumer as _;
 use search_sync::{Progress, Settings};
 use serde_json::{Value, json};
@@ -28,7 +29,8 @@ async fn shop_with(products: i64) -> Arc<Shop> {
 async fn wrong(shop: &Shop) -> Vec<i64> {
     let pool = shop.commerce.pool.clone();
     let compared = shop.consumer.comparisons(&|_| Ok(pool.clone())).unwrap().remove(0);
-    compared.range((i64::MIN, i64::MAX)).await.unwrap().wrong.into_keys().collect()
+    let looked: Vec<_> = compared.looks().try_collect().await.unwrap();
+    looked.into_iter().flat_map(|looked| looked.wrong.into_keys()).collect()
 }
 
 /// Changes products and tells the consumer so, until it is stopped: what Debezium and Kafka would carry.
