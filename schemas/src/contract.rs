@@ -276,7 +276,7 @@ fn an_earlier_change_completes_a_later_one() {
     assert_eq!(later.unchanged(), ["attributes"]);
     let at = crate::Position { epoch: 0, commit_lsn: 5, lsn: 6 };
     later.inherit(earlier.clone(), at);
-    assert_eq!(later.attributes, Field::Earlier(earlier.attributes.clone().into_value().unwrap(), at));
+    assert_eq!(later.attributes, Field::of_earlier(earlier.attributes.clone().into_value().unwrap(), at));
     assert_eq!(later.sku, earlier.sku);
     assert!(matches!(later.barcode, Field::Value(None)));
 }

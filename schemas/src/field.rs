@@ -18,22 +18,29 @@ use crate::position::Position;
 pub const PLACEHOLDER: &str = "__debezium_unavailable_value";
 
 /// The value of a column, or the fact that the change did not touch it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Field<T> {
     /// The column's value after the change.
     Value(T),
     /// The change did not touch the column, and an earlier one, at this position, carried it. A change between the two that
-    /// comes late may still have another value for it.
-    Earlier(T, Position),
+    /// comes late may still have another value for it. (In a box: every column of every row that waits has this variant's room,
+    /// and few have such a value.)
+    Earlier(Box<(T, Position)>),
     /// The change did not touch the column and Postgres did not log it: what the target has is still right.
     Unchanged,
 }
 
 impl<T> Field<T> {
+    /// The value that an earlier change at this position carried.
+    pub fn of_earlier(value: T, at: Position) -> Self {
+        Self::Earlier(Box::new((value, at)))
+    }
+
     /// The value, when this change or an earlier one carries it.
     pub fn value(&self) -> Option<&T> {
         match self {
-            Self::Value(value) | Self::Earlier(value, _) => Some(value),
+            Self::Value(value) => Some(value),
+            Self::Earlier(earlier) => Some(&earlier.0),
             Self::Unchanged => None,
         }
     }
@@ -41,7 +48,8 @@ impl<T> Field<T> {
     /// The value itself, when this change or an earlier one carries it.
     pub fn into_value(self) -> Option<T> {
         match self {
-            Self::Value(value) | Self::Earlier(value, _) => Some(value),
+            Self::Value(value) => Some(value),
+            Self::Earlier(earlier) => Some(earlier.0),
             Self::Unchanged => None,
         }
     }
@@ -59,7 +67,7 @@ impl<T> Field<T> {
     /// Where the value was carried, when that was before the change.
     pub fn earlier(&self) -> Option<Position> {
         match self {
-            Self::Earlier(_, at) => Some(*at),
+            Self::Earlier(earlier) => Some(earlier.1),
             Self::Value(_) | Self::Unchanged => None,
         }
     }
@@ -69,16 +77,16 @@ impl<T> Field<T> {
     pub fn inherit(&mut self, earlier: Self, at: Position) {
         let (value, at) = match earlier {
             Self::Value(value) => (value, at),
-            Self::Earlier(value, at) => (value, at),
+            Self::Earlier(earlier) => *earlier,
             Self::Unchanged => return,
         };
         let is_newer = match self {
             Self::Value(_) => false,
-            Self::Earlier(_, has) => at > *has,
+            Self::Earlier(has) => at > has.1,
             Self::Unchanged => true,
         };
         if is_newer {
-            *self = Self::Earlier(value, at);
+            *self = Self::of_earlier(value, at);
         }
     }
 
@@ -86,7 +94,7 @@ impl<T> Field<T> {
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
         match self {
             Self::Value(value) => Field::Value(change(value)),
-            Self::Earlier(value, at) => Field::Earlier(change(value), at),
+            Self::Earlier(earlier) => Field::of_earlier(change(earlier.0), earlier.1),
             Self::Unchanged => Field::Unchanged,
         }
     }
@@ -209,6 +217,11 @@ mod tests {
     }
 
     #[test]
+    fn a_field_takes_no_more_room_than_its_value() {
+        assert_eq!(size_of::<Field<String>>(), size_of::<String>());
+    }
+
+    #[test]
     fn an_unchanged_field_inherits_and_a_value_does_not() {
         let at = |lsn| Position { epoch: 0, commit_lsn: lsn, lsn };
         let mut field = Field::Unchanged;
@@ -216,8 +229,8 @@ mod tests {
         assert!(field.is_unchanged());
         field.inherit(Field::Value(1), at(5));
         field.inherit(Field::Value(2), at(3));
-        assert_eq!(field, Field::Earlier(1, at(5)), "the newest of the earlier ones");
-        field.inherit(Field::Earlier(3, at(6)), at(9));
+        assert_eq!(field, Field::of_earlier(1, at(5)), "the newest of the earlier ones");
+        field.inherit(Field::of_earlier(3, at(6)), at(9));
         assert_eq!((field.earlier(), field.into_value()), (Some(at(6)), Some(3)));
         let mut carried = Field::Value(1);
         carried.inherit(Field::Value(2), at(9));

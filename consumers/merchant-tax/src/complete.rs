@@ -132,7 +132,7 @@ where
 {
     let value = row.try_get(name)?;
     Ok(match kept.get(name) {
-        Some(&(epoch, commit_lsn, lsn)) => Field::Earlier(value, Position::from_columns(epoch, commit_lsn, lsn)),
+        Some(&(epoch, commit_lsn, lsn)) => Field::of_earlier(value, Position::from_columns(epoch, commit_lsn, lsn)),
         None => Field::Value(value),
     })
 }

@@ -252,7 +252,7 @@ mod tests {
     fn an_unchanged_field_inherits_the_earlier_value() {
         let fold =
             fold_of([change("1", 1, upsert(Field::Value("long"), 1)), change("1", 2, upsert(Field::Unchanged, 2))]);
-        let earlier = Field::Earlier("long", Position { epoch: 0, commit_lsn: 1, lsn: 1 });
+        let earlier = Field::of_earlier("long", Position { epoch: 0, commit_lsn: 1, lsn: 1 });
         assert_eq!(fold.changes.iter().next().unwrap().effect, upsert(earlier, 2));
     }
 
