@@ -69,7 +69,7 @@ impl Twist for Poisoned {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_is_parked_with_its_bytes_and_its_neighbours_are_not() {
     let random = StdRng::seed_from_u64(seed());
-    let poisoned = Poisoned { random, every: 50, next: 0, value_of_a_variant: None };
+    let poisoned = Poisoned { random, every: 12, next: 0, value_of_a_variant: None };
     let relay = Relay::start(4, poisoned).await;
     let mut day = Day::behind(8, "poison of nine kinds", &relay).await;
     let worker = day.worker(&ALL);
@@ -79,12 +79,15 @@ async fn each_is_parked_with_its_bytes_and_its_neighbours_are_not() {
     let truth = load.end().await;
     let _cluster = relay.end().await;
     day.read_to_the_end(&ALL).await;
-    let causes: Vec<(String, i64)> =
-        sqlx::query_as("select cause, count(*) from parked_change where consumer = $1 group by cause order by cause")
-            .bind(MERCHANT_TAX)
-            .fetch_all(&day.backbone.pool)
-            .await
-            .unwrap();
+    // (a row of another day, made before this group began, may lack a large value here: it is refused, and is no poison)
+    let causes: Vec<(String, i64)> = sqlx::query_as(
+        "select cause, count(*) from parked_change where consumer = $1 and cause not in ('refused', 'follows')
+          group by cause order by cause",
+    )
+    .bind(MERCHANT_TAX)
+    .fetch_all(&day.backbone.pool)
+    .await
+    .unwrap();
     println!("merchant-tax parked {causes:?}");
     let kinds = i64::try_from(KINDS).unwrap();
     assert_eq!(causes.iter().map(|(_, count)| count).sum::<i64>(), kinds, "{causes:?}");
