@@ -24,9 +24,12 @@ impl IdempotencyKey {
         let pool = pool.clone();
         uninterrupted(async move {
             match self.attempt(&pool, work).await {
-                Err(Failed::Answered) => self.replay(&pool).await,
-                Err(Failed::Problem(problem)) => Err(problem),
                 Ok(answer) => Ok(answer),
+                Err(Failed::Overtaken(problem)) => match store::find(&pool, &self.scope).await? {
+                    Some(stored) => self.replayed(stored),
+                    None => Err(problem),
+                },
+                Err(Failed::Problem(problem)) => Err(problem),
             }
         })
         .await
@@ -60,21 +63,13 @@ impl IdempotencyKey {
             Found::Running => Err(in_use().into()),
             Found::Answered(stored) => Ok(self.replayed(stored)?),
             Found::Nothing => {
-                let answer = work(transaction).await?;
+                let answer = work(transaction).await.map_err(Failed::Overtaken)?;
                 store::insert(&mut **transaction, &self.scope, &self.fingerprint, &answer).await.map_err(|error| {
                     let taken = Fault::of(&error) == Fault::Conflict { constraint: store::PRIMARY_KEY.to_owned() };
-                    if taken { Failed::Answered } else { error.into() }
+                    if taken { Failed::Overtaken(in_use()) } else { error.into() }
                 })?;
                 Ok(answer)
             }
-        }
-    }
-
-    /// The request before committed between our look and our lock; our effect was rolled back, its answer is there now.
-    async fn replay(&self, pool: &PgPool) -> Result<Answer, Problem> {
-        match store::find(pool, &self.scope).await? {
-            Some(stored) => self.replayed(stored),
-            None => Err(in_use()),
         }
     }
 
@@ -95,7 +90,9 @@ fn in_use() -> Problem {
 }
 
 enum Failed {
-    Answered,
+    /// Perhaps because a request with this key committed between our look and our lock (one statement sees what was
+    /// committed before it began): its own slug is taken by itself. If so its answer is ours, and otherwise this is.
+    Overtaken(Problem),
     Problem(Problem),
 }
 

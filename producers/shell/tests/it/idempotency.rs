@@ -89,6 +89,28 @@ async fn twenty_at_once_with_one_key_create_one_thing() {
 }
 
 #[tokio::test]
+async fn one_that_looked_before_the_first_committed_and_is_refused_for_its_effect_gets_its_answer() {
+    let service = start().await;
+    let first = json(service.create("k", "pho").send().await.unwrap()).await;
+    let kept =
+        "create table kept_widget as select * from widget; create table kept_key as select * from idempotency_key";
+    sqlx::raw_sql(kept).execute(&service.pool).await.unwrap();
+    sqlx::raw_sql("delete from widget; delete from idempotency_key").execute(&service.pool).await.unwrap();
+    // The second found no answer, and waits; what it finds after that is as if the first had only now committed.
+    let mut lock = service.pool.begin().await.unwrap();
+    sqlx::query("lock table widget in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let second = tokio::spawn(service.create("k", "pho").send());
+    service.until_blocked(&second).await;
+    let back = "insert into widget select * from kept_widget; insert into idempotency_key select * from kept_key";
+    sqlx::raw_sql(back).execute(&mut *lock).await.unwrap();
+    lock.commit().await.unwrap();
+    let second = second.await.unwrap().unwrap();
+    assert_eq!(second.status(), 201);
+    assert_eq!(json(second).await, first);
+    assert_eq!(service.count().await, 1);
+}
+
+#[tokio::test]
 async fn a_refused_request_can_be_repeated_after_its_cause_is_gone() {
     let service = start().await;
     service.created("pho").await;
