@@ -1,6 +1,7 @@
 //! What a test plays on: a topic, a producer of Debezium-like records, and the databases of the consumer in `items`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use platform::clock::SystemClock;
@@ -370,4 +371,15 @@ async fn register(address: &str, subject: &str, schema: &str) -> u32 {
     let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap().error_for_status().unwrap();
     let answer: serde_json::Value = answer.json().await.unwrap();
     u32::try_from(answer["id"].as_u64().unwrap()).unwrap()
+}
+
+/// Waits until a count has come so far.
+pub(crate) async fn until(what: &str, count: &AtomicU32, least: u32) {
+    for _ in 0..600 {
+        if count.load(Ordering::SeqCst) >= least {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{what} never came to {least}");
 }

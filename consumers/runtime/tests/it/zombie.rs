@@ -4,13 +4,13 @@
 //! one, which takes every partition from every worker at each rebalance.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::Connection as _;
 
 use crate::items::Switches;
-use crate::stage::Stage;
+use crate::stage::{Stage, until};
 
 /// What a target's triggers note of a position that goes down.
 const WATCH: &str = "
@@ -29,17 +29,6 @@ const WATCH: &str = "
         return null;
     end $$;
     create trigger note_frontier after update on cdc.frontier for each row execute function note_frontier();";
-
-/// Waits until a count has come so far.
-async fn until(what: &str, count: &AtomicU32, least: u32) {
-    for _ in 0..600 {
-        if count.load(Ordering::SeqCst) >= least {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{what} never came to {least}");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zombie_that_finishes_late_takes_nothing_back() {
