@@ -25,7 +25,7 @@ pub(crate) struct Digested {
 /// When it is no JSON object.
 pub(crate) fn digested(document: &[u8]) -> serde_json::Result<Digested> {
     let mut reader = serde_json::Deserializer::from_slice(document);
-    let digested = reader.deserialize_map(Whole)?;
+    let digested = reader.deserialize_map(Document)?;
     reader.end()?;
     Ok(digested)
 }
@@ -54,9 +54,9 @@ fn number(content: impl Hash) -> u64 {
 }
 
 /// A document's fields.
-struct Whole;
+struct Document;
 
-impl<'de> Visitor<'de> for Whole {
+impl<'de> Visitor<'de> for Document {
     type Value = Digested;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,7 +118,7 @@ impl Visitor<'_> for Name {
     }
 }
 
-/// Any value below.
+/// Any value below, and any name there.
 struct Content;
 
 impl<'de> DeserializeSeed<'de> for Content {
@@ -174,21 +174,10 @@ impl<'de> Visitor<'de> for Content {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<u64, A::Error> {
         let mut digest = number(Kind::Fields);
         // below the document itself these names mean nothing
-        while let Some(name) = fields.next_key_seed(Below)? {
+        while let Some(name) = fields.next_key_seed(Content)? {
             digest = digest.wrapping_add(number((name, fields.next_value_seed(Content)?)));
         }
         Ok(digest)
-    }
-}
-
-/// A field's name in a value below.
-struct Below;
-
-impl<'de> DeserializeSeed<'de> for Below {
-    type Value = u64;
-
-    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<u64, D::Error> {
-        name.deserialize_str(Content)
     }
 }
 
