@@ -22,6 +22,8 @@ use crate::worker::Worker;
 const EVERY: Duration = Duration::from_secs(5);
 /// How long a partition receives nothing before its end is asked for.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The same of one that was helped: that it stood still is known, and one that the help reached moves within a second.
+const HELPED_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest time between two attempts at one place. A topic that ends in a transaction's marker stands still rightly.
 const LONGEST: Duration = Duration::from_mins(10);
 
@@ -79,8 +81,12 @@ impl Watch {
         }
         if was_away {
             let helped = self.helped + 1;
-            // the second help is another one than the first
-            let patience = if helped > 1 { (self.patience * 2).min(LONGEST) } else { self.patience };
+            // the second help is another one than the first, and comes soon
+            let patience = match helped {
+                1 => HELPED_PATIENCE,
+                2 => PATIENCE * 2,
+                _ => (self.patience * 2).min(LONGEST),
+            };
             *self = Self { since: now, away: false, patience, helped, ..*self };
         }
         was_away
@@ -192,7 +198,7 @@ mod tests {
                 helped.push(now.duration_since(began).as_secs());
             }
         }
-        assert_eq!(helped, [25, 50, 95, 180, 345, 670, 1_275, 1_880]);
+        assert_eq!(helped, [25, 35, 80, 165, 330, 655, 1_260, 1_865]);
     }
 
     #[test]
