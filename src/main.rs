@@ -68,8 +68,8 @@ enum Command {
     Pause(steer::Partitions),
     /// Let them go on, and try again what is halted.
     Resume(steer::Partitions),
-    /// Apply a partition again from an offset on.
-    Rewind(steer::Place),
+    /// Apply partitions again: one from an offset on, or each from the first record that it retains.
+    Rewind(steer::Back),
     /// Park the record that a partition stands at, without applying it.
     Skip(steer::Place),
     /// Where one entity stands: its row, its records, what became of each, what the targets hold.
@@ -112,7 +112,7 @@ fn main() -> ExitCode {
         Command::Position(position) => run::blocking(position::run(&environment, &position)),
         Command::Pause(chosen) => run::blocking(steer::pause(&environment, chosen)),
         Command::Resume(chosen) => run::blocking(steer::resume(&environment, chosen)),
-        Command::Rewind(place) => run::blocking(steer::rewind(&environment, place)),
+        Command::Rewind(back) => run::blocking(steer::rewind(&environment, back)),
         Command::Skip(place) => run::blocking(steer::skip(&environment, place)),
         Command::Trace(trace) => run::blocking(trace::run(&environment, &trace)),
         Command::Replay(replay) => run::blocking(replay::run(&environment, replay)),

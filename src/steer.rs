@@ -25,6 +25,33 @@ pub(crate) struct Partitions {
     output: Output,
 }
 
+/// Partitions of a consumer, and where they are applied again from.
+#[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("start").required(true).args(["offset", "first"])))]
+pub(crate) struct Back {
+    /// The consumer.
+    consumer: String,
+    /// Only partitions of this topic.
+    #[arg(long)]
+    topic: Option<String>,
+    /// Only this partition.
+    #[arg(long, requires = "topic")]
+    partition: Option<i32>,
+    /// Only partitions that are halted.
+    #[arg(long)]
+    halted: bool,
+    /// From this record of the partition on.
+    #[arg(long, visible_alias = "to", requires = "partition")]
+    offset: Option<i64>,
+    /// From the first record on that each partition retains.
+    #[arg(long)]
+    first: bool,
+    #[command(flatten)]
+    execution: Execution,
+    #[command(flatten)]
+    output: Output,
+}
+
 /// One partition of a consumer, at an offset.
 #[derive(clap::Args)]
 pub(crate) struct Place {
@@ -37,7 +64,7 @@ pub(crate) struct Place {
     #[arg(long)]
     partition: i32,
     /// The record's offset.
-    #[arg(long, visible_alias = "to")]
+    #[arg(long)]
     offset: i64,
     #[command(flatten)]
     execution: Execution,
@@ -57,10 +84,11 @@ pub(crate) async fn resume(environment: &Environment, chosen: Partitions) -> any
     operate(environment, &chosen.consumer, operation, &chosen.execution, chosen.output).await
 }
 
-/// Applies a partition again.
-pub(crate) async fn rewind(environment: &Environment, place: Place) -> anyhow::Result<ExitCode> {
-    let Place { consumer, topic, partition, offset, execution, output } = place;
-    operate(environment, &consumer, Operation::Rewind { topic, partition, to: offset }, &execution, output).await
+/// Applies partitions again.
+pub(crate) async fn rewind(environment: &Environment, back: Back) -> anyhow::Result<ExitCode> {
+    let Back { consumer, topic, partition, halted, offset, first: _, execution, output } = back;
+    let operation = Operation::Rewind { which: Which { topic, partition }, halted, to: offset };
+    operate(environment, &consumer, operation, &execution, output).await
 }
 
 /// Parks the record that a partition stands at.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::epoch::{self, Start};
-use crate::fleet::{Fleet, Owned, consumers};
+use crate::fleet::{Fleet, Owned, Standing, consumers};
 use crate::range::Range;
 use crate::reindex::{self, Step};
 use crate::selection::Selection;
@@ -21,14 +21,14 @@ pub enum Operation {
     Pause(Which),
     /// Let them go on, and try again what is halted.
     Resume(Which),
-    /// Apply a partition again from an offset on.
+    /// Apply partitions again.
     Rewind {
-        /// The topic.
-        topic: String,
-        /// The partition's number.
-        partition: i32,
-        /// The first record that is applied again.
-        to: i64,
+        /// Which.
+        which: Which,
+        /// Only those that are halted.
+        halted: bool,
+        /// The first record that is applied again, of one partition; the first that each retains when there is none.
+        to: Option<i64>,
     },
     /// Park the record that a partition stands at.
     Skip {
@@ -82,6 +82,15 @@ pub struct Which {
     pub topic: Option<String>,
     /// This one only.
     pub partition: Option<i32>,
+}
+
+impl Which {
+    fn of<'f>(&'f self, fleet: &'f Fleet) -> impl Iterator<Item = &'f Owned> {
+        fleet.0.iter().filter(|Owned { standing, .. }| {
+            self.topic.as_ref().is_none_or(|topic| *topic == standing.topic)
+                && self.partition.is_none_or(|partition| partition == standing.partition)
+        })
+    }
 }
 
 /// Something that is parked.
@@ -165,7 +174,7 @@ pub async fn look(control: &PgPool, consumer: &str, operation: &Operation) -> Re
     match operation {
         Operation::Pause(which) => partitions(&fleet().await?, consumer, which, "pause"),
         Operation::Resume(which) => partitions(&fleet().await?, consumer, which, "resume"),
-        Operation::Rewind { topic, partition, to } => rewind(&fleet().await?, consumer, topic, *partition, *to),
+        Operation::Rewind { which, halted, to } => rewind(&fleet().await?, consumer, which, *halted, *to),
         Operation::Skip { topic, partition, offset } => skip(&fleet().await?, consumer, topic, *partition, *offset),
         Operation::Release(aside) => {
             release(&fleet().await?, consumer, &parked(control, consumer, aside).await?, aside)
@@ -189,10 +198,7 @@ async fn running(control: &PgPool, consumer: &str) -> Result<Fleet, Refused> {
 }
 
 fn partitions(fleet: &Fleet, consumer: &str, which: &Which, verb: &'static str) -> Result<View, Refused> {
-    let standings = fleet.0.iter().map(|owned| &owned.standing).filter(|standing| {
-        which.topic.as_ref().is_none_or(|topic| *topic == standing.topic)
-            && which.partition.is_none_or(|partition| partition == standing.partition)
-    });
+    let standings = which.of(fleet).map(|owned| &owned.standing);
     // what is paused already needs no pause, and what runs no resume
     let waits = |state: &str| state == "paused" || state == "halted";
     let chosen: Vec<_> = standings.filter(|standing| waits(&standing.state) == (verb == "resume")).collect();
@@ -230,36 +236,59 @@ fn owner<'f>(fleet: &'f Fleet, consumer: &str, topic: &str, partition: i32) -> R
     })
 }
 
-fn rewind(fleet: &Fleet, consumer: &str, topic: &str, partition: i32, to: i64) -> Result<View, Refused> {
-    let owned = owner(fleet, consumer, topic, partition)?;
-    let position = owned.standing.next_offset;
-    if position >= 0 && to >= position && owned.standing.state != "halted" {
+fn rewind(fleet: &Fleet, consumer: &str, which: &Which, halted: bool, to: Option<i64>) -> Result<View, Refused> {
+    if let (Some(topic), Some(partition)) = (&which.topic, which.partition) {
+        owner(fleet, consumer, topic, partition)?;
+    }
+    let chosen: Vec<_> = which.of(fleet).filter(|owned| !halted || owned.standing.state == "halted").collect();
+    if chosen.is_empty() {
         return Err(Refused::Pointless(format!(
-            "{topic}[{partition}] stands at {position}: a rewind goes back, and {to} is not before it"
+            "there is nothing to rewind: `sluice position {consumer}` shows who has what, and what is halted"
         )));
     }
-    let again = position.saturating_sub(to).max(0);
-    let time = match owned.standing.records_per_second {
+    let mut summary = Vec::new();
+    for Owned { standing, .. } in &chosen {
+        let (topic, partition, position) = (&standing.topic, standing.partition, standing.next_offset);
+        if let Some(to) = to.filter(|to| position >= 0 && *to >= position && standing.state != "halted") {
+            return Err(Refused::Pointless(format!(
+                "{topic}[{partition}] stands at {position}: a rewind goes back, and {to} is not before it"
+            )));
+        }
+        let from = to.map_or_else(|| "the first record that is retained".to_owned(), |to| to.to_string());
+        summary.push(format!("{consumer} reads {topic}[{partition}] again from {from} on: {}", how_much(standing, to)));
+    }
+    summary
+        .push("an older change never overwrites a newer one; the same change again repairs what it wrote".to_owned());
+    let place = |owned: &&Owned| (owned.standing.topic.clone(), owned.standing.partition);
+    let command = |(topic, partition)| Command { topic, partition, verb: "rewind", arguments: json!({ "to": to }) };
+    Ok(View {
+        facts: chosen
+            .iter()
+            .map(|owned| json!([owned.standing.topic, owned.standing.partition, owned.worker]))
+            .collect(),
+        summary,
+        commands: chosen.iter().map(place).map(command).collect(),
+    })
+}
+
+/// How many records a rewind applies again, and how long that takes.
+fn how_much(standing: &Standing, to: Option<i64>) -> String {
+    let position = standing.next_offset;
+    if position < 0 {
+        return "it has not begun, and does not know how many those are".to_owned();
+    }
+    // how much a topic retains is known to its broker alone
+    let most = if to.is_none() { "at most " } else { "" };
+    let again = position.saturating_sub(to.unwrap_or(0)).max(0);
+    let time = match standing.records_per_second {
         Some(rate) if rate > 0.0 => {
             #[expect(clippy::cast_precision_loss, reason = "records of one partition, far below 2^53")]
             let seconds = (again as f64 / rate).ceil();
-            format!(
-                "about {seconds:.0} s at {rate:.0} records a second, as measured when the partition was last behind"
-            )
+            format!("about {seconds:.0} s at {rate:.0} a second, as measured when it was last behind")
         }
-        _ => "how long that takes is not known: the partition was not behind since its worker has it".to_owned(),
+        _ => "how long that takes is not known: it was not behind since its worker has it".to_owned(),
     };
-    Ok(View {
-        facts: json!({ "owner": owned.worker }),
-        summary: vec![
-            format!(
-                "{consumer} reads {topic}[{partition}] again from {to} on: {again} records before position {position}"
-            ),
-            time,
-            "an older change never overwrites a newer one; the same change again repairs what it wrote".to_owned(),
-        ],
-        commands: vec![Command { topic: topic.to_owned(), partition, verb: "rewind", arguments: json!({ "to": to }) }],
-    })
+    format!("{most}{again} records before position {position}; {time}")
 }
 
 fn skip(fleet: &Fleet, consumer: &str, topic: &str, partition: i32, offset: i64) -> Result<View, Refused> {

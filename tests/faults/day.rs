@@ -3,6 +3,8 @@
 mod evening;
 mod operator;
 
+pub(crate) use operator::Back;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -134,7 +136,7 @@ impl Day {
             events: number_of("SLUICE_FAULTS_EVENTS").unwrap_or(1_500),
             control: backbone.url.clone(),
             commerce: sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&commerce).unwrap(),
-            groups: Groups { brokers, topics: TOPICS.map(str::to_owned).into() },
+            groups: Groups::at(brokers),
             cache: Cache::connect_with(&redis, Duration::from_secs(30)).unwrap(),
             storms: vec![Arc::new(Mutex::new(control)), Arc::new(Mutex::new(redis_gate))],
             invoice,

@@ -49,6 +49,8 @@ async fn a_zombie_finishes_late_in_an_eager_group() {
 async fn told_to_go_under_load_it_finishes_and_commits_in_time() {
     let mut day = Day::begin(20, "SIGTERM under load").await;
     let mut worker = day.worker(&ALL);
+    // one that is told to go before it listens is killed, and has nothing to finish
+    day.ready().await;
     let load = day.load();
     for _ in 0..day.rounds(2) {
         load.more(day.events / 3).await;
@@ -109,7 +111,7 @@ async fn leaders_and_coordinators_move_and_commits_are_refused() {
     relay.cluster.clear_request_errors(RDKafkaApiKey::OffsetCommit);
     day.recover().await;
     let truth = load.end().await;
-    let _cluster = relay.end().await;
+    let _cluster = relay.end(&day).await;
     day.end(&truth).await;
     for worker in workers {
         worker.kill().await;

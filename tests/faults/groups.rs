@@ -1,31 +1,46 @@
 //! The consumers' groups, as a broker knows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use crate::day::TOPICS;
+
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Brokers, and which topics of theirs matter.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Groups {
-    pub(crate) brokers: String,
-    pub(crate) topics: Vec<String>,
+    brokers: String,
+    topics: Vec<String>,
+    /// By group: what is asked again and again needs no new connection.
+    clients: Arc<Mutex<HashMap<String, Arc<BaseConsumer>>>>,
 }
 
 impl Groups {
-    fn client(&self, group: &str) -> BaseConsumer {
+    pub(crate) fn at(brokers: String) -> Self {
+        Self { brokers, topics: TOPICS.map(str::to_owned).into(), clients: Arc::default() }
+    }
+
+    fn new_client(&self, group: &str) -> BaseConsumer {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers).set("group.id", group).set("enable.auto.commit", "false");
         config.create().unwrap()
     }
 
+    fn client(&self, group: &str) -> Arc<BaseConsumer> {
+        let make = || Arc::new(self.new_client(group));
+        self.clients.lock().unwrap().entry(group.to_owned()).or_insert_with(make).clone()
+    }
+
     /// The offset after the last record of every partition.
     pub(crate) fn ends(&self) -> TopicPartitionList {
-        let client = self.client("looks");
+        // a client that knew a topic does not see that it was made again
+        let client = self.new_client("looks");
         let mut ends = TopicPartitionList::new();
         for topic in &self.topics {
             let metadata = client.fetch_metadata(Some(topic), PATIENCE).unwrap();

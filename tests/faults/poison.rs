@@ -77,7 +77,7 @@ async fn each_is_parked_with_its_bytes_and_its_neighbours_are_not() {
     load.more(day.events / 2).await;
     day.recover().await;
     let truth = load.end().await;
-    let _cluster = relay.end().await;
+    let _cluster = relay.end(&day).await;
     day.read_to_the_end(&ALL).await;
     // (a row of another day, made before this group began, may lack a large value here: it is refused, and is no poison)
     let causes: Vec<(String, i64)> = sqlx::query_as(

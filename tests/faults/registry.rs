@@ -109,7 +109,7 @@ async fn rebuilt_under_other_schema_ids_keys_move_to_other_partitions() {
     load.more(day.events / 2).await;
     day.recover().await;
     let truth = load.end().await;
-    let _cluster = relay.end().await;
+    let _cluster = relay.end(&day).await;
     day.release_what_came_too_early().await;
     day.end(&truth).await;
     for worker in workers {
@@ -138,7 +138,7 @@ async fn away_slow_and_broken_the_registry_is_waited_for() {
         day.recover().await;
     }
     let truth = load.end().await;
-    let _cluster = relay.end().await;
+    let _cluster = relay.end(&day).await;
     day.release_what_came_too_early().await;
     day.end(&truth).await;
     worker.kill().await;
@@ -162,7 +162,7 @@ async fn a_registry_that_lost_its_schemas_parks_what_came_and_it_is_released() {
     }
     registry.fall(Mood::Well);
     let truth = load.end().await;
-    let _cluster = relay.end().await;
+    let _cluster = relay.end(&day).await;
     // a topic that parks all that comes halts; what was parked waits for somebody who knows why
     let began = Instant::now();
     while !day.unread(&ALL).await.is_empty() {

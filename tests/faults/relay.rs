@@ -4,10 +4,10 @@
 //! to move leaders and coordinators and to go away.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use backbone::source;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Message as _, OwnedMessage};
 use rdkafka::mocking::MockCluster;
@@ -16,7 +16,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, error::KafkaError};
 use tokio::task::JoinHandle;
 
-use crate::day::{TOPICS, setting};
+use crate::day::{Day, TOPICS, setting};
 use crate::groups::Groups;
 
 /// How long the source may be silent before what a twist holds back is let go.
@@ -32,6 +32,13 @@ pub(crate) struct Passing {
     pub(crate) partition: i32,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
+}
+
+impl Passing {
+    /// Whether a text is in its value.
+    fn names(&self, name: &str) -> bool {
+        self.value.as_deref().is_some_and(|value| value.windows(name.len()).any(|part| part == name.as_bytes()))
+    }
 }
 
 /// What becomes of the records on their way.
@@ -67,7 +74,7 @@ impl Twist for Straight {
 /// A relay at work, and its brokers.
 pub(crate) struct Relay {
     pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
-    end: Arc<AtomicBool>,
+    last: Arc<OnceLock<String>>,
     task: JoinHandle<()>,
 }
 
@@ -79,31 +86,34 @@ impl Relay {
             cluster.create_topic(topic, partitions, 3).unwrap();
         }
         let (source, target) = (setting("APP_ENV_KAFKA_BROKERS"), cluster.bootstrap_servers());
-        let end = Arc::new(AtomicBool::new(false));
-        let (is_over, (ready, is_ready)) = (end.clone(), tokio::sync::oneshot::channel());
+        let last = Arc::new(OnceLock::new());
+        let (awaited, (ready, is_ready)) = (last.clone(), tokio::sync::oneshot::channel());
         let task = tokio::task::spawn_blocking(move || {
             let consumer = at_the_end(&source);
             ready.send(()).unwrap();
-            carry(&consumer, &target, partitions, twist, &is_over);
+            carry(&consumer, &target, partitions, twist, &awaited);
         });
         is_ready.await.unwrap();
-        Self { cluster, end, task }
+        Self { cluster, last, task }
     }
 
     pub(crate) fn brokers(&self) -> String {
         self.cluster.bootstrap_servers()
     }
 
-    /// Ends once nothing more comes: everything that was committed before is with the brokers.
-    pub(crate) async fn end(self) -> MockCluster<'static, DefaultProducerContext> {
-        self.end.store(true, Ordering::Relaxed);
+    /// Ends once a merchant that is committed now has come, and nothing more comes: everything that was committed before is with
+    /// the brokers.
+    pub(crate) async fn end(self, day: &Day) -> MockCluster<'static, DefaultProducerContext> {
+        let (id, name) = (source::id(), bed::unique("the last"));
+        self.last.set(name.clone()).unwrap();
+        source::insert(&day.commerce, id, &name, None).await;
         self.task.await.unwrap();
         self.cluster
     }
 }
 
 fn at_the_end(brokers: &str) -> BaseConsumer {
-    let ends = Groups { brokers: brokers.to_owned(), topics: TOPICS.map(str::to_owned).into() }.ends();
+    let ends = Groups::at(brokers.to_owned()).ends();
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("group.id", "relay").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.set("fetch.wait.max.ms", "20").create().unwrap();
@@ -111,18 +121,21 @@ fn at_the_end(brokers: &str) -> BaseConsumer {
     consumer
 }
 
-/// The source is silent for two seconds when everything has come: Debezium is never so slow here.
-fn carry(consumer: &BaseConsumer, target: &str, partitions: i32, mut twist: impl Twist, end: &AtomicBool) {
+/// Debezium writes what was committed before a merchant before it, or, to other partitions, hardly later: two seconds of silence
+/// after it, and everything has come.
+fn carry(consumer: &BaseConsumer, target: &str, partitions: i32, mut twist: impl Twist, last: &OnceLock<String>) {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", target).set("message.max.bytes", "8388608").set("linger.ms", "1");
     config.set("partitioner", "murmur2_random");
     // one request at a time: a request that is tried again does not overtake
     let producer: BaseProducer = config.set("max.in.flight.requests.per.connection", "1").create().unwrap();
-    let (mut out, mut silent) = (Vec::new(), 0);
-    while silent < 20 || !end.load(Ordering::Relaxed) {
+    let (mut out, mut silent, mut is_last) = (Vec::new(), 0, false);
+    while silent < 20 || !is_last {
         if let Some(message) = consumer.poll(SILENCE) {
             silent = 0;
-            twist.take(passing(&message.unwrap().detach()), &mut out);
+            let record = passing(&message.unwrap().detach());
+            is_last |= last.get().is_some_and(|name| record.names(name));
+            twist.take(record, &mut out);
         } else {
             silent += 1;
             twist.idle(&mut out);

@@ -94,7 +94,7 @@ async fn twisted(number: u32, fault: &'static str, twist: impl FnOnce(StdRng) ->
     load.more(day.events / 2).await;
     day.recover().await;
     let truth = load.end().await;
-    let _cluster = relay.end().await;
+    let _cluster = relay.end(&day).await;
     day.end(&truth).await;
     for worker in workers {
         worker.kill().await;

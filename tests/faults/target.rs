@@ -11,7 +11,7 @@ use rand::{Rng as _, SeedableRng as _};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
 use crate::crash::frontier;
-use crate::day::{ALL, Day, MERCHANT, MERCHANT_TAX};
+use crate::day::{ALL, Back, Day, MERCHANT, MERCHANT_TAX};
 
 /// Locks rows of the target in any order, two at a time, and lets them go again: whoever does that too gets a deadlock.
 async fn rival(mut connection: PgConnection, seed: u64, stop: Arc<AtomicBool>) {
@@ -126,7 +126,7 @@ async fn restored_from_a_backup_older_than_its_offsets_it_is_noticed_and_repaire
     restore.commit().await.unwrap();
     let restored = frontier(&day).await;
     let worker = day.worker(&ALL);
-    let reasons = day.rewind_halted(&[MERCHANT_TAX], MERCHANT, |partition| restored[&partition]).await;
+    let reasons = day.rewind_halted(&[MERCHANT_TAX], MERCHANT, Back::To(&restored)).await;
     assert!(reasons.iter().all(|reason| reason.contains("restored from an older backup")), "{reasons:#?}");
     day.recover().await;
     let truth = load.end().await;

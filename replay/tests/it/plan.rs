@@ -62,6 +62,11 @@ fn discard() -> Operation {
     Operation::Discard(Aside::Entity(ENTITY.to_owned()))
 }
 
+fn rewind(partition: i32, to: Option<i64>) -> Operation {
+    let which = Which { topic: Some("commerce.public.merchant".to_owned()), partition: Some(partition) };
+    Operation::Rewind { which, halted: false, to }
+}
+
 #[tokio::test]
 async fn a_discard_keeps_the_bytes_and_leaves_its_trace() {
     let control = control().await;
@@ -153,10 +158,13 @@ async fn what_cannot_be_is_refused_with_what_to_do() {
     assert!(nothing.contains("sluice parked list merchant-tax"), "{nothing}");
     run(&control, "running", 50).await;
     let topic = "commerce.public.merchant".to_owned();
-    let forward = refused("merchant-tax", Operation::Rewind { topic: topic.clone(), partition: 0, to: 60 }).await;
+    let forward = refused("merchant-tax", rewind(0, Some(60))).await;
     assert!(forward.to_string().contains("stands at 50"), "{forward}");
-    let absent = refused("merchant-tax", Operation::Rewind { topic: topic.clone(), partition: 9, to: 0 }).await;
+    let absent = refused("merchant-tax", rewind(9, Some(0))).await;
     assert!(matches!(absent, Refused::NoPartition { .. }), "{absent}");
+    let which = Which { topic: Some(topic.clone()), partition: None };
+    let halted = refused("merchant-tax", Operation::Rewind { which, halted: true, to: None }).await;
+    assert!(halted.to_string().contains("nothing to rewind"), "{halted}");
     let elsewhere = refused("merchant-tax", Operation::Skip { topic, partition: 0, offset: 49 }).await;
     assert!(elsewhere.to_string().contains("stands at 50, not at 49"), "{elsewhere}");
     let resume = refused("merchant-tax", Operation::Resume(Which::default())).await;
@@ -170,7 +178,33 @@ async fn what_cannot_be_is_refused_with_what_to_do() {
 async fn a_rewind_says_how_much_is_read_again() {
     let control = control().await;
     run(&control, "running", 50).await;
-    let rewind = Operation::Rewind { topic: "commerce.public.merchant".to_owned(), partition: 0, to: 10 };
-    let plan = make(&control.pool, "merchant-tax", rewind).await.unwrap();
+    let plan = make(&control.pool, "merchant-tax", rewind(0, Some(10))).await.unwrap();
     assert!(plan.view.summary[0].contains("40 records before position 50"), "{:?}", plan.view.summary);
+}
+
+#[tokio::test]
+async fn a_rewind_of_what_is_halted_leaves_the_rest_alone_and_is_void_when_more_is() {
+    let control = control().await;
+    sqlx::raw_sql(
+        "insert into worker (id, consumer, host, pid, partitions)
+         select 'w', 'merchant-tax', 'here', 1, jsonb_agg(jsonb_build_object('topic', 'commerce.public.merchant', 'partition', n,
+             'state', case when n < 2 then 'halted' else 'running' end, 'reason', null, 'next_offset', 50, 'end_offset', 100,
+             'lag_records', 50, 'lag_seconds', 0.0)) from generate_series(0, 3) n",
+    )
+    .execute(&control.pool)
+    .await
+    .unwrap();
+    let operation = Operation::Rewind { which: Which::default(), halted: true, to: None };
+    let plan = make(&control.pool, "merchant-tax", operation.clone()).await.unwrap();
+    let told: Vec<_> =
+        plan.view.commands.iter().map(|command| (command.partition, command.arguments.clone())).collect();
+    assert_eq!(told, [(0, json!({ "to": null })), (1, json!({ "to": null }))]);
+    let expected = "commerce.public.merchant[0] again from the first record that is retained on: at most 50 records";
+    assert!(plan.view.summary[0].contains(expected), "{:?}", plan.view.summary);
+    sqlx::raw_sql("update worker set partitions = jsonb_set(partitions, '{2,state}', '\"halted\"')")
+        .execute(&control.pool)
+        .await
+        .unwrap();
+    let void = take(&control.pool, "merchant-tax", &operation, &plan.token).await.unwrap_err();
+    assert!(matches!(void, Spent::Changed { .. }), "{void}");
 }

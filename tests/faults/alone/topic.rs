@@ -6,7 +6,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, TopicPartitionList};
 
-use crate::day::{ALL, Day, INVENTORY_DEFAULTS, MERCHANT, MERCHANT_TAX, SEARCH_SYNC, VARIANT, setting};
+use crate::day::{ALL, Back, Day, INVENTORY_DEFAULTS, MERCHANT, MERCHANT_TAX, SEARCH_SYNC, VARIANT, setting};
 
 fn admin() -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", setting("APP_ENV_KAFKA_BROKERS")).create().unwrap()
@@ -35,8 +35,7 @@ async fn records_that_retention_took_unread_halt_and_are_read_from_the_source_ag
     let worker = day.worker(&ALL);
     // what is lost is read again from the source, and every partition goes on at the first record that there is
     day.sluice(&["connectors", "snapshot", "commerce.merchant"]).await;
-    let first = |partition| ends.find_partition(MERCHANT, partition).unwrap().offset().to_raw().unwrap();
-    let reasons = day.rewind_halted(&ALL, MERCHANT, first).await;
+    let reasons = day.rewind_halted(&ALL, MERCHANT, Back::First).await;
     assert!(reasons.iter().all(|reason| reason.contains("no longer retained")), "{reasons:#?}");
     day.recover().await;
     // a footer of a merchant that is gone for good is dropped by nothing but its time to live
@@ -63,7 +62,7 @@ async fn deleted_and_made_again_it_halts_and_begins_with_a_snapshot() {
     day.sluice(&["connectors", "apply", "commerce"]).await;
     day.sluice(&["connectors", "resume", "commerce"]).await;
     day.sluice(&["connectors", "snapshot", "commerce.merchant"]).await;
-    day.rewind_halted(&ALL, MERCHANT, |_| 0).await;
+    day.rewind_halted(&ALL, MERCHANT, Back::First).await;
     day.recover().await;
     let truth = load.end().await;
     day.end(&truth).await;

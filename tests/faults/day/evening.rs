@@ -18,8 +18,16 @@ impl Day {
 
     /// The same where only these consumers ran.
     pub(crate) async fn end_with(self, consumers: &[&str], truth: &Truth) {
-        let mut evening = self.look(consumers, truth).await;
-        let mut changed = Instant::now();
+        let (mut unread, mut changed) = (self.unread(consumers).await, Instant::now());
+        while !unread.is_empty() && changed.elapsed() < STILLNESS {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let later = self.unread(consumers).await;
+            if later != unread {
+                changed = Instant::now();
+            }
+            unread = later;
+        }
+        let (mut evening, mut changed) = (self.look(consumers, truth).await, Instant::now());
         while !evening.is_right(self.parked) && changed.elapsed() < STILLNESS {
             tokio::time::sleep(Duration::from_millis(250)).await;
             let later = self.look(consumers, truth).await;

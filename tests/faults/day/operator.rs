@@ -1,6 +1,6 @@
 //! What an operator of the day does, with the command line and, where there is none for it, at the servers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use backbone::process::Process;
@@ -11,6 +11,15 @@ use sqlx::postgres::PgConnectOptions;
 use super::{ALL, Day, MERCHANT_TAX, setting};
 use crate::statement;
 use crate::truth::{Change, Merchant};
+
+/// Where what is halted is applied again from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Back<'d> {
+    /// The first record that there is.
+    First,
+    /// An offset of each partition.
+    To(&'d BTreeMap<i32, i64>),
+}
 
 impl Day {
     /// Runs `sluice` to its end as an operator of this day; answers its exit code and what it wrote.
@@ -39,13 +48,6 @@ impl Day {
     pub(crate) async fn carry_out(&self, arguments: &[&str]) -> String {
         let token = self.plan(arguments).await;
         self.sluice(&[arguments, &["--execute", &token, "--reason", self.fault]].concat()).await
-    }
-
-    /// Has a partition applied again from an offset on.
-    pub(crate) async fn rewind(&self, consumer: &str, topic: &str, partition: i32, to: i64) {
-        let (partition, to) = (partition.to_string(), to.to_string());
-        let rewind = ["rewind", consumer, "--topic", topic, "--partition", &partition, "--offset", &to];
-        self.carry_out(&rewind).await;
     }
 
     /// Compares a target with its source and mends what differs.
@@ -110,40 +112,55 @@ impl Day {
         .unwrap()
     }
 
-    /// Waits until partitions of a topic are halted, and has each applied again from an offset on, until none is halted.
-    /// Answers why they were halted.
-    pub(crate) async fn rewind_halted(
-        &self,
-        consumers: &[&str],
-        topic: &str,
-        to: impl Fn(i32) -> i64,
-    ) -> BTreeSet<String> {
-        let mut reasons = BTreeSet::new();
+    /// Waits until partitions of a topic are halted at each of these consumers, and has them applied again until none is
+    /// halted. Answers why they were.
+    pub(crate) async fn rewind_halted(&self, consumers: &[&str], topic: &str, back: Back<'_>) -> BTreeSet<String> {
+        let began = Instant::now();
         for consumer in consumers {
-            let began = Instant::now();
             while self.halted(consumer).await.is_empty() {
                 assert!(began.elapsed() < self.patience(), "{}: {consumer} never halted", self.fault);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+        let mut reasons = BTreeSet::new();
         loop {
-            let mut halted = Vec::new();
+            let mut halted: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
             for consumer in consumers {
                 for (of, partition, reason) in self.halted(consumer).await {
                     assert_eq!(of, topic, "{consumer} halted: {reason}");
                     reasons.insert(reason);
-                    halted.push((consumer, partition));
+                    halted.entry(consumer).or_default().insert(partition);
                 }
             }
             if halted.is_empty() {
                 return reasons;
             }
             println!("halted: {halted:?}: {reasons:#?}");
-            for (consumer, partition) in halted {
-                self.rewind(consumer, topic, partition, to(partition)).await;
-            }
+            assert!(began.elapsed() < self.patience() * 2, "{}: what is halted stays so", self.fault);
+            let rewinding = halted.iter().map(|(consumer, partitions)| self.rewind(consumer, topic, partitions, back));
+            futures::future::join_all(rewinding).await;
             // others may still be finding out, and say so within a round
             tokio::time::sleep(Duration::from_secs(7)).await;
+        }
+    }
+
+    /// Has what is halted of a topic applied again.
+    async fn rewind(&self, consumer: &str, topic: &str, partitions: &BTreeSet<i32>, back: Back<'_>) {
+        let whole = ["rewind", consumer, "--topic", topic];
+        match back {
+            Back::First => {
+                let rewind = [whole.as_slice(), &["--halted", "--first"]].concat();
+                let token = self.plan(&rewind).await;
+                // void when one more was found to be halted meanwhile: then this is not the last round
+                self.ask(&[rewind.as_slice(), &["--execute", &token, "--reason", self.fault]].concat()).await;
+            }
+            Back::To(offsets) => {
+                let each = partitions.iter().map(async |partition| {
+                    let (number, to) = (partition.to_string(), offsets[partition].to_string());
+                    self.carry_out(&[whole.as_slice(), &["--partition", &number, "--offset", &to]].concat()).await;
+                });
+                futures::future::join_all(each).await;
+            }
         }
     }
 

@@ -29,10 +29,10 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "verb", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Order {
-    /// Apply again from this offset on.
+    /// Apply again.
     Rewind {
-        /// The offset of the first record that is applied again.
-        to: i64,
+        /// The offset of the first record that is applied again; the first that is retained when there is none.
+        to: Option<i64>,
     },
     /// Park the record that the partition stands at, unseen.
     Skip {
@@ -101,8 +101,9 @@ impl<C: Consumer> Lane<C> {
     }
 
     /// Goes back. The guard makes what was applied since harmless to apply again.
-    async fn rewind(self: &Arc<Self>, to: i64) -> Result<(String, bool), Refusal> {
+    async fn rewind(self: &Arc<Self>, to: Option<i64>) -> Result<(String, bool), Refusal> {
         let (committed, first, end) = self.stands().await?;
+        let to = to.unwrap_or(first);
         if to < first {
             return Err(refused(format!("{to} is not retained; the first retained record is at {first}")));
         }

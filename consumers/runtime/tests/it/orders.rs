@@ -53,6 +53,7 @@ async fn a_rewind_goes_neither_forward_nor_before_what_is_retained() {
     assert!(forward.starts_with("refused: 11 lies after 10"), "{forward}");
     let wrong = stage.command_with("rewind", json!({ "from": 1 })).await;
     assert!(wrong.starts_with("refused: "), "{wrong}");
+    assert_eq!(stage.command_with("rewind", json!({ "to": null })).await, "rewound to 4, 6 records before 10");
     running.stop().await;
 }
 
