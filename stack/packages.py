@@ -40,7 +40,7 @@ def ensure(progress, purposes=("servers", "fetch", "build")):
 def _apt(words):
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     # Another apt (unattended upgrades on a fresh machine) holds the lock for a while: wait for it.
-    done = subprocess.run(["apt-get", "-o", "DPkg::Lock::Timeout=120", *words], env=env,
+    done = subprocess.run(["apt-get", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=5", *words], env=env,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise SystemExit(f"apt-get {' '.join(words)} failed:\n" + "\n".join(done.stdout.splitlines()[-15:]))
