@@ -55,6 +55,8 @@ pub(crate) struct Day {
     pub(crate) seed: u64,
     /// How many rows the load changes at least.
     pub(crate) events: u64,
+    /// No row that is made in it has a lower id.
+    pub(crate) first_id: i64,
     pub(crate) invoice: bed::Database,
     pub(crate) inventory: bed::Database,
     pub(crate) backbone: bed::Database,
@@ -134,6 +136,8 @@ impl Day {
             fault,
             seed,
             events: number_of("SLUICE_FAULTS_EVENTS").unwrap_or(1_500),
+            // of ids of the same millisecond this may be the higher one
+            first_id: source::id() - (1 << 22),
             control: backbone.url.clone(),
             commerce: sqlx::postgres::PgPoolOptions::new().max_connections(4).connect_lazy(&commerce).unwrap(),
             groups: Groups::at(brokers),
