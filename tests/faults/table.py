@@ -40,7 +40,8 @@ def main():
     if length == "long" and reports:
         commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True).stdout.strip()
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-        head = f"{HEAD}{when}, commit {commit}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.2f} at the end.\n\n"
+        build = "optimised build" + (" without link-time optimisation" if os.environ.get("CARGO_PROFILE_RELEASE_LTO") == "off" else "")
+        head = f"{HEAD}{when}, commit {commit}, {os.cpu_count()} cores, {build}.\n\n"
         Path("bench/FAULTS.md").write_text(head + text)
         print("written: bench/FAULTS.md")
 
