@@ -36,7 +36,7 @@ test-fast: ## the tests that need no server
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --locked --lib --bins; else cargo test --workspace --locked --lib --bins; fi
 	@python3 -B -m unittest discover -q -t . -s stack/tests
 
-faults: ## every fault of a bad day under a million changes, about an hour (tests/faults/run: the short pass)
+faults: ## every fault of a bad day under a million changes and more, half an hour after its build (tests/faults/run: the short pass)
 	@FAULTS=long tests/faults/run
 
 fuzz: ## ten minutes of bytes at the decoder of change events, from the corpus that is kept

@@ -6,6 +6,7 @@ mod operator;
 pub(crate) use operator::Back;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,8 @@ pub(crate) struct Day {
     number: u32,
     fault: &'static str,
     pub(crate) seed: u64,
+    /// How many loads there were.
+    loads: AtomicU64,
     /// How many rows the load changes at least.
     pub(crate) events: u64,
     /// No row that is made in it has a lower id.
@@ -135,6 +138,7 @@ impl Day {
             number,
             fault,
             seed,
+            loads: AtomicU64::new(0),
             events: number_of("SLUICE_FAULTS_EVENTS").unwrap_or(1_500),
             // of ids of the same millisecond this may be the higher one
             first_id: source::id() - (1 << 22),
@@ -232,7 +236,9 @@ impl Day {
 
     fn pen(&self) -> Pen {
         let (commerce, cache) = (self.commerce.clone(), self.cache.clone());
-        Pen { commerce, cache, seed: self.seed, events: self.events, is_short: !self.is_long() }
+        // changes that were lost with their source are not made once more after them
+        let seed = self.seed.wrapping_add(self.loads.fetch_add(1, Ordering::Relaxed));
+        Pen { commerce, cache, seed, events: self.events, is_short: !self.is_long() }
     }
 
     /// It is right that so many records are parked.
